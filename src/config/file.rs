@@ -1,0 +1,130 @@
+//! Reading the files: TOML text -> type, with the place of every error.
+
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+
+use super::{ConfigError, Profile, Root, Scenario, ScenarioSpec, Vendor, nearest};
+use crate::model::{Kind, ProfileId, ScenarioId, VendorId};
+
+/// Reads one TOML file.
+///
+/// # Errors
+/// When the file cannot be read, is not TOML, has an unknown key or a value of the wrong kind or unit.
+pub fn parse<T: DeserializeOwned>(file: &Path) -> Result<T, ConfigError> {
+    let text = std::fs::read_to_string(file).map_err(|error| ConfigError::new(file, format!("cannot be read: {error}")))?;
+    parse_text(file, &text)
+}
+
+pub(super) fn parse_text<T: DeserializeOwned>(file: &Path, text: &str) -> Result<T, ConfigError> {
+    toml::from_str(text).map_err(|error| {
+        let mut found = ConfigError::new(file, error.message().trim());
+        if let Some(span) = error.span() {
+            let before = &text[..span.start.min(text.len())];
+            let line = before.matches('\n').count();
+            found.line = Some(line + 1);
+            found.column = Some(before.len() - before.rfind('\n').map_or(0, |at| at + 1) + 1);
+            found.field = field_at(text, line);
+        }
+        found
+    })
+}
+
+/// The dotted field of a line: the table header above it and the key before `=`.
+fn field_at(text: &str, line: usize) -> Option<String> {
+    let lines: Vec<&str> = text.lines().collect();
+    let header = |candidate: &&str| candidate.trim_start().starts_with('[').then(|| candidate.trim().trim_matches(['[', ']']).trim().to_owned());
+    let own = lines.get(line)?;
+    if let Some(table) = header(own) {
+        return Some(table);
+    }
+    let key = own.split_once('=').map(|(key, _)| key.trim().trim_matches(['{', ' ', '[']).trim().to_owned()).filter(|key| !key.is_empty())?;
+    let table = lines[..line].iter().rev().find_map(header);
+    Some(table.map_or(key.clone(), |table| format!("{table}.{key}")))
+}
+
+/// The file stem as text.
+pub fn stem(file: &Path) -> String {
+    file.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default().to_owned()
+}
+
+fn toml_stems(folder: &Path) -> Vec<String> {
+    let mut stems: Vec<String> = std::fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .filter_map(Result::ok)
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
+        .map(|path| stem(&path))
+        .collect();
+    stems.sort();
+    stems
+}
+
+fn known_file(folder: &Path, name: &str, what: &str) -> Result<PathBuf, ConfigError> {
+    let stems = toml_stems(folder);
+    if stems.iter().any(|known| known == name) {
+        return Ok(folder.join(format!("{name}.toml")));
+    }
+    let hint = match nearest(name, stems.iter().map(String::as_str)) {
+        Some(near) => format!("did you mean {near:?}?"),
+        None => format!("known: {}", stems.join(", ")),
+    };
+    Err(ConfigError::new(folder, format!("there is no {what} {name:?}; {hint}")))
+}
+
+/// Loads `vendors/<id>.toml`.
+///
+/// # Errors
+/// An unknown id (with the nearest known one), or a file that is not valid.
+pub fn load_vendor(root: &Root, id: &VendorId) -> Result<Vendor, ConfigError> {
+    let file = known_file(&root.vendors(), id.as_str(), "vendor")?;
+    parse(&file)
+}
+
+/// Loads `scenarios/profiles/<id>.toml`.
+///
+/// # Errors
+/// An unknown id (with the nearest known one), or a file that is not valid.
+pub fn load_profile(root: &Root, id: &ProfileId) -> Result<Profile, ConfigError> {
+    parse(&known_file(&root.scenarios().join("profiles"), id.as_str(), "profile")?)
+}
+
+/// Loads `scenarios/<kind>/<stem>.toml`.
+///
+/// # Errors
+/// An unknown id (with the nearest known one), or a file that is not valid.
+pub fn load_scenario(root: &Root, id: &ScenarioId) -> Result<Scenario, ConfigError> {
+    let (kind, name) = id.as_str().split_once('/').unwrap_or(("", id.as_str()));
+    let kinds = [Kind::Throughput, Kind::Failure, Kind::Cost];
+    let Some(kind) = kinds.into_iter().find(|known| known.name() == kind) else {
+        return Err(ConfigError::new(
+            root.scenarios(),
+            format!("there is no scenario {id:?}: expected \"throughput/NAME\", \"failure/NAME\" or \"cost/NAME\""),
+        ));
+    };
+    let file = known_file(&root.scenarios().join(kind.name()), name, &format!("{} scenario", kind.name()))?;
+    let spec = match kind {
+        Kind::Throughput => ScenarioSpec::Throughput(parse(&file)?),
+        Kind::Failure => ScenarioSpec::Failure(parse(&file)?),
+        _ => ScenarioSpec::Cost(parse(&file)?),
+    };
+    Ok(Scenario { id: id.clone(), spec })
+}
+
+/// Checks files of any kind by the folder that they stand in, offline; returns every error.
+pub fn check_files(files: &[PathBuf]) -> Vec<ConfigError> {
+    files.iter().filter_map(|file| check_file(file).err()).collect()
+}
+
+fn check_file(file: &Path) -> Result<(), ConfigError> {
+    let folder = file.parent().and_then(Path::file_name).and_then(|name| name.to_str()).unwrap_or_default();
+    match folder {
+        "vendors" => parse::<Vendor>(file).map(drop),
+        "profiles" => parse::<Profile>(file).map(drop),
+        "throughput" => parse::<super::ThroughputSpec>(file).map(drop),
+        "failure" => parse::<super::FailureSpec>(file).map(drop),
+        "cost" => parse::<super::CostWorkload>(file).map(drop),
+        other => Err(ConfigError::new(file, format!("is in the folder {other:?}: expected vendors, profiles, throughput, failure or cost"))),
+    }
+}

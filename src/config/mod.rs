@@ -1,0 +1,29 @@
+//! TOML files -> checked types. Every error names the file, the line and the field, and says what was expected.
+
+mod error;
+mod failure;
+mod file;
+mod price;
+mod profile;
+mod root;
+mod scenario;
+mod secret;
+mod throughput;
+mod vendor;
+mod workload;
+
+pub use error::{ConfigError, nearest};
+pub use failure::{FailureSpec, FailureTiming};
+pub use file::{check_files, load_profile, load_scenario, load_vendor, parse, stem};
+pub use price::{
+    Averaging, EgressPrice, Gigabyte, Month, OverRatio, PriceCard, RequestPrice, RetrievalPrice, StoragePrice, StorageUnit, Tier, Trust, Window,
+};
+pub use profile::{CostRule, Curve, GateRules, Profile, Weights};
+pub use root::Root;
+pub use scenario::{Scenario, ScenarioSpec};
+pub use secret::Secret;
+pub use throughput::{LoopKind, MixEntry, Operation, ThroughputSpec};
+pub use vendor::{
+    Addressing, Budget, CredentialNames, DegradeRule, Endpoint, FaultKind, Lifecycle, Phase, Requirement, Safety, Serve, Vendor, Waiver,
+};
+pub use workload::CostWorkload;

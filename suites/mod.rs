@@ -1,0 +1,1 @@
+//! What S3 must do: one file per feature family.
