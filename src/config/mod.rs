@@ -1,7 +1,9 @@
 //! TOML files -> checked types. Every error names the file, the line and the field, and says what was expected.
 
+mod endpoint;
 mod error;
 mod failure;
+mod fault;
 mod file;
 mod price;
 mod profile;
@@ -12,8 +14,10 @@ mod throughput;
 mod vendor;
 mod workload;
 
+pub use endpoint::Endpoint;
 pub use error::{ConfigError, nearest};
 pub use failure::{FailureSpec, FailureTiming};
+pub use fault::{DegradeRule, FaultKind, Phase};
 pub use file::{check_files, load_profile, load_scenario, load_vendor, parse, stem};
 pub use price::{
     Averaging, EgressPrice, Gigabyte, Month, OverRatio, PriceCard, RequestPrice, RetrievalPrice, StoragePrice, StorageUnit, Tier, Trust, Window,
@@ -23,7 +27,5 @@ pub use root::Root;
 pub use scenario::{Scenario, ScenarioSpec};
 pub use secret::Secret;
 pub use throughput::{LoopKind, MixEntry, Operation, ThroughputSpec};
-pub use vendor::{
-    Addressing, Budget, CredentialNames, DegradeRule, Endpoint, FaultKind, Lifecycle, Phase, Requirement, Safety, Serve, Vendor, Waiver,
-};
+pub use vendor::{Addressing, Budget, CredentialNames, Lifecycle, Requirement, Safety, Serve, Vendor, Waiver};
 pub use workload::CostWorkload;

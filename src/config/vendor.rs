@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::PriceCard;
+use super::{DegradeRule, Endpoint, PriceCard};
 use crate::model::{Deployment, Impact, Setting};
 use crate::units::{Bytes, Span};
 
@@ -88,66 +88,6 @@ fn default_region() -> String {
     "us-east-1".to_owned()
 }
 
-/// A checked `http://` or `https://` URL without path, query or credentials.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Endpoint {
-    /// Whether it is `https`.
-    pub tls: bool,
-    /// Host name or address (IPv6 without brackets).
-    pub host: String,
-    /// Port, also when it is the default one.
-    pub port: u16,
-}
-
-impl TryFrom<String> for Endpoint {
-    type Error = String;
-    fn try_from(text: String) -> Result<Self, String> {
-        let expected = format!("{text:?} is not an endpoint URL: expected \"http://host:port\" or \"https://host\", without a path");
-        let (scheme, rest) = text.split_once("://").ok_or(&expected)?;
-        let tls = match scheme {
-            "http" => false,
-            "https" => true,
-            _ => return Err(expected),
-        };
-        let rest = rest.strip_suffix('/').unwrap_or(rest);
-        if rest.is_empty() || rest.contains(['/', '?', '#', '@', ' ']) {
-            return Err(expected);
-        }
-        let default = if tls { 443 } else { 80 };
-        let (host, port) = match rest.rsplit_once(':') {
-            Some((host, port)) if !port.contains(']') => (host, port.parse::<u16>().map_err(|_| expected.clone())?),
-            _ => (rest, default),
-        };
-        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        if host.is_empty() || port == 0 {
-            return Err(expected);
-        }
-        Ok(Self { tls, host, port })
-    }
-}
-
-impl From<Endpoint> for String {
-    fn from(endpoint: Endpoint) -> String {
-        endpoint.to_string()
-    }
-}
-
-impl Endpoint {
-    /// `host:port` as it stands in a Host header: the port only when it is not the scheme's default.
-    pub fn authority(&self) -> String {
-        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
-        let default = if self.tls { 443 } else { 80 };
-        if self.port == default { host } else { format!("{host}:{}", self.port) }
-    }
-}
-
-impl std::fmt::Display for Endpoint {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}://{}", if self.tls { "https" } else { "http" }, self.authority())
-    }
-}
-
 /// How a bucket is named in a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -225,112 +165,6 @@ pub enum Serve {
     Embedded,
 }
 
-/// A part of a run, for rules that hold in some parts only.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Phase {
-    /// The probe.
-    Probe,
-    /// Conformance cases.
-    Conformance,
-    /// Throughput scenarios.
-    Throughput,
-    /// Failure scenarios.
-    Failure,
-}
-
-/// A standing fault of a degraded vendor: the fault, how often, and in which phases.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DegradeRule {
-    /// What is done.
-    pub fault: FaultKind,
-    /// Every n-th matching request; 1 = each.
-    #[serde(default = "one")]
-    pub every: u64,
-    /// Operations in camel case that it touches; empty = all.
-    #[serde(default)]
-    pub operations: Vec<String>,
-    /// Phases in which it is on; empty = all.
-    #[serde(default)]
-    pub phases: Vec<Phase>,
-}
-
-fn one() -> u64 {
-    1
-}
-
-/// What the fault proxy can do to a connection, a request or a response.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub enum FaultKind {
-    /// Wait before the response is passed on.
-    Delay {
-        /// How long.
-        time: Span,
-        /// Uniform extra wait, up to this.
-        #[serde(default)]
-        jitter: Span,
-    },
-    /// Pass no more than this many bytes each second, each way.
-    Bandwidth {
-        /// Bytes per second.
-        per_s: Bytes,
-    },
-    /// Reset the connection (RST) after this many body bytes of the request went to the server.
-    ResetRequest {
-        /// Body bytes passed before the reset.
-        after: Bytes,
-    },
-    /// Reset the connection after this many body bytes of the response went to the client.
-    ResetResponse {
-        /// Body bytes passed before the reset.
-        after: Bytes,
-    },
-    /// End the response body cleanly but too early, keeping the announced length.
-    TruncateResponse {
-        /// Body bytes passed.
-        after: Bytes,
-    },
-    /// Accept and never answer.
-    BlackHole {},
-    /// Answer with this status and S3 error code without asking the server.
-    Status {
-        /// HTTP status.
-        status: u16,
-        /// S3 error code; empty = no body.
-        #[serde(default)]
-        code: String,
-    },
-    /// Remove a request header before the server sees it (and sign anew what was signed right).
-    RemoveRequestHeader {
-        /// Name, or a prefix that ends in `*`.
-        name: String,
-    },
-    /// Remove a response header.
-    RemoveResponseHeader {
-        /// Name, or a prefix that ends in `*`.
-        name: String,
-    },
-    /// Flip one bit of the request body and sign anew as a client with the flipped body would (a server that stores wrong bytes).
-    FlipRequestByte {
-        /// Offset of the byte in the body.
-        at: Bytes,
-    },
-    /// Flip one bit of the request body on the way, leaving every checksum and signature as the client made it.
-    CorruptRequestByte {
-        /// Offset of the byte in the body.
-        at: Bytes,
-    },
-    /// Flip one bit of the response body.
-    FlipResponseByte {
-        /// Offset of the byte in the body.
-        at: Bytes,
-    },
-    /// Answer 200 to a PUT that never reaches the server.
-    Swallow {},
-}
-
 /// How the vendor's servers are started, killed and paused.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -382,23 +216,6 @@ impl Vendor {
             Impact::None => true,
             Impact::Destructive => self.safety.disposable && self.safety.allow.contains(&impact),
             other => self.safety.allow.contains(&other),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn endpoints_are_urls_without_a_path() {
-        for (text, authority) in
-            [("http://127.0.0.1:9000", "127.0.0.1:9000"), ("https://s3.example.com/", "s3.example.com"), ("http://[::1]:80", "[::1]")]
-        {
-            assert_eq!(Endpoint::try_from(text.to_owned()).unwrap().authority(), authority);
-        }
-        for text in ["s3.example.com", "ftp://x", "http://", "http://x/bucket", "http://user:pass@x", "http://x:port", "http://x:0"] {
-            assert!(Endpoint::try_from(text.to_owned()).unwrap_err().contains("is not an endpoint URL"), "{text}");
         }
     }
 }
