@@ -26,6 +26,6 @@ pub use profile::{CostRule, Curve, GateRules, Profile, Weights};
 pub use root::Root;
 pub use scenario::{Scenario, ScenarioSpec};
 pub use secret::Secret;
-pub use throughput::{LoopKind, MixEntry, Operation, ThroughputSpec};
+pub use throughput::{Cell, CellTimes, LoopKind, MixEntry, Operation, PayloadMode, ThroughputSpec};
 pub use vendor::{Addressing, Budget, CredentialNames, Lifecycle, Requirement, Safety, Serve, Vendor, Waiver};
 pub use workload::CostWorkload;

@@ -1,6 +1,12 @@
 //! Throughput scenarios: what is sent, how much at once, for how long.
+//!
+//! The main type is [`ThroughputSpec`]; [`ThroughputSpec::cells`] is its matrix, [`ThroughputSpec::estimate`] what it may send.
 
-use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::model::{Estimate, Impact};
 use crate::units::{Bytes, Span};
@@ -19,17 +25,25 @@ pub struct ThroughputSpec {
     #[serde(default)]
     pub impact: Impact,
     /// Operation mixes; each is a cell of the matrix.
+    #[serde(deserialize_with = "mixes")]
     pub mix: Vec<Vec<MixEntry>>,
     /// Sizes of the objects; each is a cell.
+    #[serde(deserialize_with = "filled")]
     pub object_size: Vec<Bytes>,
-    /// Objects written before the measurement; workers read, list and delete these.
+    /// Objects that are read, listed, overwritten in turn, or written to be deleted.
+    #[serde(deserialize_with = "positive")]
     pub objects: u64,
-    /// Requests in flight; each is a cell.
+    /// Requests in flight (the cap on them in an open loop); each is a cell.
+    #[serde(deserialize_with = "positives")]
     pub concurrency: Vec<u32>,
     /// Closed or open loop.
     #[serde(rename = "loop", default)]
     pub load_loop: LoopKind,
+    /// What is sent by PUT and how it is signed.
+    #[serde(default)]
+    pub payload: PayloadMode,
     /// Measured time of a cell, after the warm-up; a profile may shorten it.
+    #[serde(deserialize_with = "lasting")]
     pub duration: Span,
     /// Time before the measurement; what it holds is cut, and MSER-5 may cut more.
     pub warm_up: Span,
@@ -45,8 +59,33 @@ pub enum LoopKind {
     /// Poisson arrivals at a mean rate; latency counts from the intended start.
     Open {
         /// Requests per second.
+        #[serde(deserialize_with = "rate")]
         rate_per_s: f64,
     },
+}
+
+/// What the body of a PUT holds and what its signature covers. It decides how much the client pays per byte, so every record names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PayloadMode {
+    /// A few seeded bodies, hashed once beforehand: cheap and signed, but a server that deduplicates sees the same bytes again.
+    #[default]
+    CachedSigned,
+    /// Every body is new and hashed when it is sent.
+    UniqueSigned,
+    /// Every body is new and not hashed (`UNSIGNED-PAYLOAD`); only over TLS.
+    Unsigned,
+}
+
+impl PayloadMode {
+    /// The word used in TOML and records.
+    pub fn name(self) -> &'static str {
+        match self {
+            PayloadMode::CachedSigned => "cached-signed",
+            PayloadMode::UniqueSigned => "unique-signed",
+            PayloadMode::Unsigned => "unsigned",
+        }
+    }
 }
 
 /// An operation's share of a mix.
@@ -56,7 +95,7 @@ pub struct MixEntry {
     /// The operation.
     pub operation: Operation,
     /// Its weight among the entries of the mix.
-    #[serde(default = "hundred")]
+    #[serde(default = "hundred", deserialize_with = "positive")]
     pub share: u32,
     /// For GET: read aligned ranges of this size instead of whole objects.
     #[serde(default)]
@@ -84,9 +123,219 @@ pub enum Operation {
     ListObjectsV2,
 }
 
-impl ThroughputSpec {
-    /// An upper estimate of one repeat of all cells, `cell_duration` long each.
-    pub fn estimate(&self, _cell_duration: std::time::Duration) -> Estimate {
-        Estimate::default()
+impl Operation {
+    /// Every operation, in the order of the declaration.
+    pub const ALL: [Operation; 5] =
+        [Operation::GetObject, Operation::PutObject, Operation::HeadObject, Operation::DeleteObject, Operation::ListObjectsV2];
+    /// The SDK's snake case, as in ids and metric names.
+    pub fn name(self) -> &'static str {
+        match self {
+            Operation::GetObject => "get_object",
+            Operation::PutObject => "put_object",
+            Operation::HeadObject => "head_object",
+            Operation::DeleteObject => "delete_object",
+            Operation::ListObjectsV2 => "list_objects_v2",
+        }
+    }
+    /// The API's camel case, as in price cards and usage.
+    pub fn camel(self) -> &'static str {
+        match self {
+            Operation::GetObject => "GetObject",
+            Operation::PutObject => "PutObject",
+            Operation::HeadObject => "HeadObject",
+            Operation::DeleteObject => "DeleteObject",
+            Operation::ListObjectsV2 => "ListObjectsV2",
+        }
     }
 }
+
+/// How long a cell warms up and is measured: the scenario's own times, or the profile's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CellTimes {
+    /// Measured time.
+    pub duration: Duration,
+    /// Time before it.
+    pub warm_up: Duration,
+}
+
+/// One combination of the matrix values.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cell {
+    /// The operations and their shares.
+    pub mix: Vec<MixEntry>,
+    /// Size of every object.
+    pub object_size: Bytes,
+    /// Requests in flight.
+    pub concurrency: u32,
+}
+
+impl Cell {
+    /// Whether the mix sends the operation.
+    pub fn sends(&self, operation: Operation) -> bool {
+        self.mix.iter().any(|entry| entry.operation == operation)
+    }
+    /// Whether objects must exist that are read, asked for or listed.
+    pub fn reads(&self) -> bool {
+        [Operation::GetObject, Operation::HeadObject, Operation::ListObjectsV2].into_iter().any(|operation| self.sends(operation))
+    }
+    /// Whether it deletes objects that it does not write itself: they are written beforehand, for each repeat anew.
+    pub fn needs_doomed(&self) -> bool {
+        self.sends(Operation::DeleteObject) && !self.sends(Operation::PutObject)
+    }
+}
+
+/// `get_object 32 MiB x4`; `get_object:45+put_object:55 256 KiB x8`; ranges as `get_object[8 MiB]`.
+impl fmt::Display for Cell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, entry) in self.mix.iter().enumerate() {
+            write!(f, "{}{}", if index == 0 { "" } else { "+" }, entry.operation.name())?;
+            if let Some(range) = entry.range {
+                write!(f, "[{range}]")?;
+            }
+            if self.mix.len() > 1 {
+                write!(f, ":{}", entry.share)?;
+            }
+        }
+        write!(f, " {} x{}", self.object_size, self.concurrency)
+    }
+}
+
+/// Assumed for the estimate: a request that moves nothing takes at least this long.
+const FASTEST_REQUEST: Duration = Duration::from_micros(500);
+/// Assumed for the estimate: all connections of one client together move at most this many bytes each second.
+const FASTEST_BYTES_PER_S: f64 = 1e9;
+
+impl ThroughputSpec {
+    /// The times of its cells: the profile's where it gives some.
+    pub fn times(&self, duration: Option<Span>, warm_up: Option<Span>) -> CellTimes {
+        CellTimes { duration: duration.unwrap_or(self.duration).0, warm_up: warm_up.unwrap_or(self.warm_up).0 }
+    }
+
+    /// The matrix: sizes outermost, so that data is prepared once per size, then mixes, then concurrency.
+    pub fn cells(&self) -> Vec<Cell> {
+        let mut cells = Vec::new();
+        for object_size in &self.object_size {
+            for mix in &self.mix {
+                for concurrency in &self.concurrency {
+                    cells.push(Cell { mix: mix.clone(), object_size: *object_size, concurrency: *concurrency });
+                }
+            }
+        }
+        cells
+    }
+
+    /// An upper estimate of one repeat of all cells with their preparation: a server that answers in 500 us over 1 GB/s.
+    pub fn estimate(&self, times: CellTimes) -> Estimate {
+        let mut requests: BTreeMap<String, u64> = BTreeMap::new();
+        let mut estimate = Estimate::default();
+        let mut prepare = |size: u64, estimate: &mut Estimate| {
+            *requests.entry(Operation::PutObject.camel().to_owned()).or_default() += self.objects;
+            estimate.upload_bytes += self.objects * size;
+            estimate.stored_bytes += self.objects * size;
+            estimate.duration_s += (self.objects * size) as f64 / FASTEST_BYTES_PER_S * 4.0 + self.objects as f64 * 0.001;
+        };
+        for size in &self.object_size {
+            if self.cells().iter().any(|cell| cell.object_size == *size && cell.reads()) {
+                prepare(size.0, &mut estimate);
+            }
+        }
+        for cell in self.cells() {
+            if cell.needs_doomed() {
+                prepare(cell.object_size.0, &mut estimate);
+            }
+        }
+        for cell in self.cells() {
+            self.estimate_cell(&cell, times, &mut estimate, &mut requests);
+        }
+        if self.mix.iter().flatten().any(|entry| entry.operation == Operation::PutObject) {
+            estimate.stored_bytes += self.object_size.iter().map(|size| size.0 * self.objects).sum::<u64>();
+        }
+        estimate.requests = requests;
+        estimate
+    }
+
+    fn estimate_cell(&self, cell: &Cell, times: CellTimes, estimate: &mut Estimate, requests: &mut BTreeMap<String, u64>) {
+        let seconds = (times.duration + times.warm_up).as_secs_f64();
+        let shares: f64 = cell.mix.iter().map(|entry| f64::from(entry.share)).sum();
+        let moved = |entry: &MixEntry| match entry.operation {
+            Operation::GetObject => entry.range.unwrap_or(cell.object_size).0 as f64,
+            Operation::PutObject => cell.object_size.0 as f64,
+            _ => 0.0,
+        };
+        let mean_bytes: f64 = cell.mix.iter().map(|entry| moved(entry) * f64::from(entry.share) / shares).sum();
+        let by_time = f64::from(cell.concurrency) / FASTEST_REQUEST.as_secs_f64();
+        let by_bytes = if mean_bytes > 0.0 { FASTEST_BYTES_PER_S / mean_bytes } else { f64::INFINITY };
+        let rate = match self.load_loop {
+            LoopKind::Closed => by_time.min(by_bytes),
+            LoopKind::Open { rate_per_s } => rate_per_s,
+        };
+        for entry in &cell.mix {
+            let mut count = (rate * seconds * f64::from(entry.share) / shares).ceil() as u64 + u64::from(cell.concurrency);
+            if entry.operation == Operation::DeleteObject && cell.needs_doomed() {
+                count = count.min(self.objects);
+            }
+            *requests.entry(entry.operation.camel().to_owned()).or_default() += count;
+            match entry.operation {
+                Operation::GetObject => estimate.download_bytes += count * moved(entry) as u64,
+                Operation::PutObject => estimate.upload_bytes += count * moved(entry) as u64,
+                _ => {}
+            }
+        }
+        estimate.duration_s += seconds + 0.2;
+    }
+
+    /// What no single field shows: the field and what is wrong with it.
+    ///
+    /// # Errors
+    /// When a range does not divide every object size, or stands at another operation than GET.
+    pub fn validate(&self) -> Result<(), (&'static str, String)> {
+        for entry in self.mix.iter().flatten() {
+            let Some(range) = entry.range else { continue };
+            if entry.operation != Operation::GetObject {
+                return Err(("range", format!("{} reads no range: only get_object does", entry.operation.name())));
+            }
+            if let Some(size) = self.object_size.iter().find(|size| range.0 == 0 || size.0 < range.0 || !size.0.is_multiple_of(range.0)) {
+                return Err(("range", format!("{range} does not divide the object size {size}: expected a size that does")));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn refuse<E: serde::de::Error>(expected: &str) -> E {
+    E::custom(format!("expected {expected}"))
+}
+
+fn positive<'de, D: Deserializer<'de>, T: Deserialize<'de> + PartialEq + Default>(input: D) -> Result<T, D::Error> {
+    let number = T::deserialize(input)?;
+    if number == T::default() { Err(refuse("a number above 0")) } else { Ok(number) }
+}
+
+fn filled<'de, D: Deserializer<'de>, T: Deserialize<'de>>(input: D) -> Result<Vec<T>, D::Error> {
+    let values = Vec::deserialize(input)?;
+    if values.is_empty() { Err(refuse("at least one value")) } else { Ok(values) }
+}
+
+fn positives<'de, D: Deserializer<'de>>(input: D) -> Result<Vec<u32>, D::Error> {
+    let values: Vec<u32> = filled(input)?;
+    if values.contains(&0) { Err(refuse("requests in flight above 0")) } else { Ok(values) }
+}
+
+fn mixes<'de, D: Deserializer<'de>>(input: D) -> Result<Vec<Vec<MixEntry>>, D::Error> {
+    let values: Vec<Vec<MixEntry>> = filled(input)?;
+    if values.iter().any(Vec::is_empty) { Err(refuse("at least one operation in each mix")) } else { Ok(values) }
+}
+
+fn lasting<'de, D: Deserializer<'de>>(input: D) -> Result<Span, D::Error> {
+    let span = Span::deserialize(input)?;
+    if span.0 < Duration::from_millis(100) { Err(refuse("a measured time of at least \"100 ms\"")) } else { Ok(span) }
+}
+
+fn rate<'de, D: Deserializer<'de>>(input: D) -> Result<f64, D::Error> {
+    let rate = f64::deserialize(input)?;
+    if rate.is_finite() && rate > 0.0 { Ok(rate) } else { Err(refuse("a rate above 0 requests per second")) }
+}
+
+#[cfg(test)]
+#[path = "throughput_tests.rs"]
+mod tests;

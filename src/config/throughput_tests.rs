@@ -1,0 +1,79 @@
+//! Tests of the throughput scenario file.
+
+use std::path::Path;
+
+use super::super::file::parse_text;
+use super::*;
+
+const FILE: &str = r#"
+title = "t"
+code = "T1"
+about = "a"
+mix = [[{ operation = "get_object" }, { operation = "delete_object", share = 50 }], [{ operation = "get_object", range = "1 MiB" }]]
+object_size = ["4 MiB", "8 MiB"]
+objects = 10
+concurrency = [1, 4]
+duration = "2 s"
+warm_up = "1 s"
+"#;
+
+fn spec(text: &str) -> Result<ThroughputSpec, crate::config::ConfigError> {
+    parse_text(Path::new("scenarios/throughput/t.toml"), text)
+}
+
+#[test]
+fn every_combination_of_mix_size_and_concurrency_is_a_cell_with_its_own_name() {
+    let names: Vec<String> = spec(FILE).unwrap().cells().iter().map(ToString::to_string).collect();
+    assert_eq!(names.len(), 2 * 2 * 2);
+    assert_eq!(names[0], "get_object:100+delete_object:50 4 MiB x1");
+    assert_eq!(names[7], "get_object[1 MiB] 8 MiB x4");
+    let unique: std::collections::BTreeSet<&String> = names.iter().collect();
+    assert_eq!(unique.len(), names.len());
+}
+
+#[test]
+fn a_value_that_cannot_be_measured_is_refused_with_its_field_and_line() {
+    for (from, to, field, line) in [
+        ("concurrency = [1, 4]", "concurrency = [0]", "concurrency", 8),
+        ("concurrency = [1, 4]", "concurrency = []", "concurrency", 8),
+        ("objects = 10", "objects = 0", "objects", 7),
+        ("share = 50", "share = 0", "mix", 5),
+        ("duration = \"2 s\"", "duration = \"1 ms\"", "duration", 9),
+        ("warm_up = \"1 s\"", "warm_up = 1", "warm_up", 10),
+    ] {
+        let error = spec(&FILE.replace(from, to)).unwrap_err();
+        assert_eq!(error.line, Some(line), "{to}: {error}");
+        assert!(error.field.as_deref().is_some_and(|found| found.starts_with(field)), "{to}: {error:?}");
+    }
+}
+
+#[test]
+fn a_range_must_divide_every_object_size_and_belong_to_a_get() {
+    assert_eq!(spec(FILE).unwrap().validate(), Ok(()));
+    for (from, to) in
+        [("range = \"1 MiB\"", "range = \"3 MiB\""), ("range = \"1 MiB\"", "range = \"0 B\""), ("\"get_object\", range", "\"put_object\", range")]
+    {
+        assert_eq!(spec(&FILE.replace(from, to)).unwrap().validate().unwrap_err().0, "range", "{to}");
+    }
+}
+
+#[test]
+fn the_estimate_holds_preparation_and_an_upper_bound_of_each_operation() {
+    let spec = spec(FILE).unwrap();
+    let estimate = spec.estimate(spec.times(None, None));
+    // Read sets of both sizes, and ten objects to delete for each of the four cells that delete.
+    assert_eq!(estimate.requests["PutObject"], 10 * 2 + 10 * 4);
+    assert_eq!(estimate.requests["DeleteObject"], 10 * 4);
+    assert_eq!(estimate.upload_bytes, 60 * (4 << 20) / 2 + 60 * (8 << 20) / 2);
+    assert!(estimate.requests["GetObject"] > 1000 && estimate.download_bytes > 8_000_000_000);
+    assert!(estimate.duration_s >= 8.0 * 3.0);
+    let shorter = spec.estimate(spec.times(Some(Span(Duration::from_millis(500))), Some(Span::default())));
+    assert!(shorter.duration_s < estimate.duration_s && shorter.requests["GetObject"] < estimate.requests["GetObject"]);
+}
+
+#[test]
+fn an_open_loop_estimates_its_own_rate() {
+    let open = FILE.replace("objects = 10", "objects = 10\nloop = { open = { rate_per_s = 10.0 } }");
+    let spec = spec(&open).unwrap();
+    assert!(spec.estimate(spec.times(None, None)).requests["GetObject"] < 8 * 3 * 10 + 8 * 4);
+}
