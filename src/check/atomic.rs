@@ -114,7 +114,9 @@ mod tests {
         (writes, reads.into_iter().map(pick).collect())
     }
 
-    fn compare(histories: u32) {
+    #[test]
+    fn the_zones_agree_with_trying_every_order() {
+        let histories = 60_000;
         let mut rng = StdRng::seed_from_u64(1);
         let mut linearizable = 0;
         for _ in 0..histories {
@@ -123,17 +125,6 @@ mod tests {
             linearizable += u32::from(expected);
             assert_eq!(is_linearizable(&writes, &reads), expected, "{writes:?} {reads:?}");
         }
-        assert!(linearizable > histories / 10 && linearizable < histories * 9 / 10, "{linearizable} of {histories} are linearizable");
-    }
-
-    #[test]
-    fn the_zones_agree_with_trying_every_order() {
-        compare(6_000);
-    }
-
-    #[test]
-    #[ignore = "60 000 histories take a while in a debug build"]
-    fn the_zones_agree_with_trying_every_order_60_000_times() {
-        compare(60_000);
+        assert!((6_000..54_000).contains(&linearizable), "{linearizable} of {histories} are linearizable");
     }
 }

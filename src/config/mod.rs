@@ -16,7 +16,7 @@ mod workload;
 
 pub use endpoint::Endpoint;
 pub use error::{ConfigError, nearest};
-pub use failure::{FailureSpec, FailureTiming};
+pub use failure::{FailureProbe, FailureSpec, FailureTiming, PART_SIZE};
 pub use fault::{DegradeRule, FaultKind, Phase};
 pub use file::{check_files, load_profile, load_scenario, load_vendor, parse, stem};
 pub use price::{
