@@ -43,12 +43,21 @@ fn field_at(text: &str, line: usize) -> Option<String> {
     Some(table.map_or(key.clone(), |table| format!("{table}.{key}")))
 }
 
+/// An error at the line of `file` that holds `needle`, for what only shows when the file meets the world: a name that does not
+/// exist, a variable that is not set, an endpoint that does not answer.
+pub fn error_at(file: &Path, field: &str, needle: &str, message: impl Into<String>) -> ConfigError {
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    let line = text.lines().position(|line| !needle.is_empty() && !line.trim_start().starts_with('#') && line.contains(needle));
+    ConfigError { line: line.map(|index| index + 1), ..ConfigError::new(file, message) }.field(field)
+}
+
 /// The file stem as text.
 pub fn stem(file: &Path) -> String {
     file.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default().to_owned()
 }
 
-fn toml_stems(folder: &Path) -> Vec<String> {
+/// The stems of a folder's TOML files, sorted.
+pub fn toml_stems(folder: &Path) -> Vec<String> {
     let mut stems: Vec<String> = std::fs::read_dir(folder)
         .into_iter()
         .flatten()

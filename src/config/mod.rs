@@ -18,7 +18,7 @@ pub use endpoint::Endpoint;
 pub use error::{ConfigError, nearest};
 pub use failure::{FailureProbe, FailureSpec, FailureTiming, PART_SIZE};
 pub use fault::{DegradeRule, FaultKind, Phase};
-pub use file::{check_files, load_profile, load_scenario, load_vendor, parse, stem};
+pub use file::{check_files, error_at, load_profile, load_scenario, load_vendor, parse, stem, toml_stems};
 pub use price::{
     Averaging, EgressPrice, Gigabyte, Month, OverRatio, PriceCard, RequestPrice, RetrievalPrice, StoragePrice, StorageUnit, Tier, Trust, Window,
 };

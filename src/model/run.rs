@@ -66,6 +66,9 @@ pub struct ClientShard {
 pub struct Plan {
     /// Per vendor.
     pub vendors: Vec<PlannedVendor>,
+    /// What the reader of the results should know beforehand, in sentences.
+    #[serde(default)]
+    pub notes: Vec<String>,
 }
 
 /// The plan of one vendor.

@@ -1,7 +1,7 @@
 //! Appending to a run directory.
 
 use std::fs::{File, OpenOptions};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -20,6 +20,18 @@ fn replace(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     let mut file = File::create(&temporary).map_err(io(&temporary))?;
     file.write_all(bytes).and_then(|()| file.sync_all()).map_err(io(&temporary))?;
     std::fs::rename(&temporary, path).map_err(io(path))
+}
+
+/// Opens a file of lines to append to. A torn last line, which a killed run left, is cut off: appending to it would spoil the file.
+fn append_whole_lines(path: &Path) -> std::io::Result<File> {
+    let mut file = OpenOptions::new().create(true).read(true).append(true).open(path)?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    if whole < bytes.len() {
+        file.set_len(whole as u64)?;
+    }
+    Ok(file)
 }
 
 fn json<T: Serialize>(value: &T) -> Vec<u8> {
@@ -79,7 +91,7 @@ impl VendorSink {
         std::fs::create_dir_all(&evidence).map_err(io(&evidence))?;
         let append = |name: &str| {
             let file = path.join(name);
-            OpenOptions::new().create(true).append(true).open(&file).map(Mutex::new).map_err(io(&file))
+            append_whole_lines(&file).map(Mutex::new).map_err(io(&file))
         };
         Ok(Self {
             cases: append("cases.jsonl")?,
@@ -152,5 +164,21 @@ impl VendorSink {
     /// When the disk does not take it.
     pub fn vendor(&self, record: &VendorRecord) -> Result<(), StoreError> {
         replace(&self.path.join("vendor.json"), &json(record))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_torn_last_line_is_cut_off_before_anything_is_appended() {
+        let directory = tempfile::tempdir().unwrap();
+        let vendor = directory.path().join("acme");
+        std::fs::create_dir_all(&vendor).unwrap();
+        std::fs::write(vendor.join("usage.jsonl"), format!("{}\n{{\"requests\":", serde_json::to_string(&Usage::default()).unwrap())).unwrap();
+        RunDir::create(directory.path()).unwrap().vendor(&"acme".into()).unwrap().usage(&Usage::default()).unwrap();
+        let text = std::fs::read_to_string(vendor.join("usage.jsonl")).unwrap();
+        assert_eq!(text.lines().map(|line| serde_json::from_str::<Usage>(line).unwrap()).count(), 2);
     }
 }
