@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::process::Command;
 
 use super::{Hook, LabError};
-use crate::config::{Root, Vendor};
+use crate::config::{Endpoint, Root, Vendor};
 use crate::model::VendorId;
 
 /// A vendor's lifecycle script. The script keeps its state (data, process ids, ports, keys) in the directory that it is told.
@@ -66,13 +66,21 @@ impl Hooked {
         self.run("install", Duration::from_secs(1800)).await.map(drop)
     }
 
-    /// Starts the server unless it answers already.
+    /// Whether the endpoint is the one that the script's server listens on. A vendor file may point elsewhere through its environment
+    /// variable; the hooks must then not be called.
+    pub async fn serves(&self, endpoint: &Endpoint) -> bool {
+        let url = endpoint.to_string();
+        self.environment().await.is_ok_and(|variables| variables.values().any(|value| *value == url))
+    }
+
+    /// Starts the server unless it answers already; installs it first where needed.
     ///
     /// # Errors
     /// When the script fails or the server does not answer within the limit.
     pub async fn up(&self) -> Result<Started, LabError> {
         let by_us = !self.is_up().await;
         if by_us {
+            self.install().await?;
             self.run("up", self.limit).await?;
         }
         Ok(Started { by_us, environment: self.environment().await? })
