@@ -4,11 +4,25 @@
 //! Invariant: nothing here retries, and nothing here knows a rule or a score.
 
 mod access;
+mod address;
+mod body;
+mod dial;
+mod http;
 mod link;
 mod meter;
+mod pool;
 mod record;
+mod redact;
+mod refresh;
+mod resources;
+mod sdk;
 
-pub use access::{Access, AccessError, Credentials};
+pub use access::{Access, AccessError, Account, Credentials};
+pub use address::AddressStats;
+pub use dial::{DialError, Dialer, Stream};
+pub use http::WireError;
 pub use link::Link;
-pub use meter::{BudgetExceeded, Meter};
-pub use record::{Exchange, Recorder};
+pub use meter::{BudgetExceeded, Meter, Tariff};
+pub use record::{Exchange, Failure, Recorder};
+pub use redact::Redactor;
+pub use resources::{Resource, ResourceError, Space};

@@ -1,0 +1,190 @@
+//! All addresses of a vendor's endpoints, used evenly.
+//!
+//! The main type is [`Book`]: it resolves names again every 30 s, hands out addresses in turn and counts per address.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::config::Endpoint;
+
+use super::dial::DialError;
+use super::record::Failure;
+
+const RESOLVE_AGAIN: Duration = Duration::from_secs(30);
+
+/// What was sent to one address.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct AddressStats {
+    /// `address:port`, or `host:port` where a proxy resolves the name.
+    pub address: String,
+    /// The endpoint that it belongs to.
+    pub endpoint: String,
+    /// Requests sent to it, failed ones included.
+    pub requests: u64,
+    /// Requests without a complete answer.
+    pub failures: u64,
+    /// Connections that could not be opened.
+    pub connect_failures: u64,
+    /// Sum of the times from the start of a request to its response head, in ms; divide by the answered requests.
+    pub first_byte_ms_sum: f64,
+    /// Longest of these times.
+    pub first_byte_ms_max: f64,
+    /// Whether a connection to it has ever been opened.
+    pub is_known_good: bool,
+}
+
+impl AddressStats {
+    /// Mean time to the response head, in ms; absent when nothing was answered.
+    pub fn first_byte_ms_mean(&self) -> Option<f64> {
+        let answered = self.requests - self.failures;
+        (answered > 0).then(|| self.first_byte_ms_sum / answered as f64)
+    }
+}
+
+/// Where to connect to for one request.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Address {
+    pub endpoint: Endpoint,
+    /// Absent where a proxy resolves the name.
+    pub socket: Option<SocketAddr>,
+}
+
+impl std::fmt::Display for Address {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.socket {
+            Some(socket) => write!(f, "{socket}"),
+            None => write!(f, "{}:{}", self.endpoint.host, self.endpoint.port),
+        }
+    }
+}
+
+fn key(address: &Address) -> String {
+    format!("{} {address}", address.endpoint)
+}
+
+#[derive(Debug, Default)]
+struct Entry {
+    sockets: Vec<SocketAddr>,
+    resolved_at: Option<Instant>,
+    /// Position of the next address of this endpoint.
+    next: usize,
+}
+
+#[derive(Debug)]
+struct Pages {
+    entries: Vec<Entry>,
+    /// Position over all addresses of all endpoints.
+    next: usize,
+    stats: BTreeMap<String, AddressStats>,
+}
+
+/// All addresses of a vendor's endpoints.
+#[derive(Debug)]
+pub(crate) struct Book {
+    endpoints: Vec<Endpoint>,
+    resolves: bool,
+    pages: Mutex<Pages>,
+}
+
+impl Book {
+    /// `resolves` is false where a proxy does it.
+    pub(crate) fn new(endpoints: Vec<Endpoint>, resolves: bool) -> Self {
+        let entries = endpoints.iter().map(|_| Entry::default()).collect();
+        Self { endpoints, resolves, pages: Mutex::new(Pages { entries, next: 0, stats: BTreeMap::new() }) }
+    }
+    fn pages(&self) -> MutexGuard<'_, Pages> {
+        self.pages.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+    /// The endpoint whose turn it is: each as often as it has addresses.
+    pub(crate) fn turn(&self) -> usize {
+        let mut pages = self.pages();
+        let weights: Vec<usize> = pages.entries.iter().map(|entry| entry.sockets.len().max(1)).collect();
+        let mut position = pages.next % weights.iter().sum::<usize>().max(1);
+        pages.next = pages.next.wrapping_add(1);
+        for (index, weight) in weights.iter().enumerate() {
+            if position < *weight {
+                return index;
+            }
+            position -= weight;
+        }
+        0
+    }
+    /// The addresses of endpoint `index`, the one whose turn it is first.
+    pub(crate) async fn addresses(&self, index: usize) -> Result<Vec<Address>, DialError> {
+        let endpoint = &self.endpoints[index];
+        if !self.resolves {
+            return Ok(vec![Address { endpoint: endpoint.clone(), socket: None }]);
+        }
+        if self.pages().entries[index].resolved_at.is_none_or(|at| at.elapsed() > RESOLVE_AGAIN) {
+            let found = tokio::net::lookup_host((endpoint.host.as_str(), endpoint.port)).await;
+            let mut pages = self.pages();
+            let entry = &mut pages.entries[index];
+            match found {
+                Ok(found) => {
+                    let mut sockets: Vec<SocketAddr> = found.collect();
+                    sockets.sort();
+                    sockets.dedup();
+                    (entry.sockets, entry.resolved_at) = (sockets, Some(Instant::now()));
+                }
+                // A resolver that is down for a moment must not stop a run whose addresses are known.
+                Err(error) if entry.sockets.is_empty() => {
+                    return Err(DialError { failure: Failure::Resolve, message: format!("cannot resolve {}: {error}", endpoint.host) });
+                }
+                Err(_) => entry.resolved_at = Some(Instant::now()),
+            }
+        }
+        let mut pages = self.pages();
+        let sockets = pages.entries[index].sockets.iter();
+        let mut usable: Vec<Address> = sockets.map(|socket| Address { endpoint: endpoint.clone(), socket: Some(*socket) }).collect();
+        // `localhost` also has an IPv6 address where nothing listens: such an address is left out once another one answers.
+        let is_good = |address: &Address| pages.stats.get(&key(address)).is_some_and(|stats| stats.is_known_good);
+        let is_dead = |address: &Address| pages.stats.get(&key(address)).is_some_and(|stats| stats.connect_failures > 0 && !stats.is_known_good);
+        if usable.iter().any(is_good) {
+            usable.retain(|address| !is_dead(address));
+        }
+        if usable.is_empty() {
+            return Err(DialError { failure: Failure::Resolve, message: format!("{} has no address", endpoint.host) });
+        }
+        let entry = &mut pages.entries[index];
+        let first = entry.next % usable.len();
+        usable.rotate_left(first);
+        entry.next = entry.next.wrapping_add(1);
+        Ok(usable)
+    }
+    fn edit(&self, address: &Address, edit: impl FnOnce(&mut AddressStats)) {
+        let mut pages = self.pages();
+        let stats = pages.stats.entry(key(address)).or_insert_with(|| AddressStats {
+            address: address.to_string(),
+            endpoint: address.endpoint.to_string(),
+            ..AddressStats::default()
+        });
+        edit(stats);
+    }
+    pub(crate) fn connected(&self, address: &Address, is_open: bool) {
+        self.edit(address, |stats| {
+            stats.is_known_good |= is_open;
+            stats.connect_failures += u64::from(!is_open);
+        });
+    }
+    pub(crate) fn is_known_good(&self, address: &Address) -> bool {
+        self.pages().stats.get(&key(address)).is_some_and(|stats| stats.is_known_good)
+    }
+    /// Counts one request; `first_byte` is absent where no answer came.
+    pub(crate) fn used(&self, address: &Address, first_byte: Option<Duration>) {
+        self.edit(address, |stats| {
+            stats.requests += 1;
+            match first_byte.map(|time| time.as_secs_f64() * 1e3) {
+                Some(time) => {
+                    stats.first_byte_ms_sum += time;
+                    stats.first_byte_ms_max = stats.first_byte_ms_max.max(time);
+                }
+                None => stats.failures += 1,
+            }
+        });
+    }
+    pub(crate) fn stats(&self) -> Vec<AddressStats> {
+        self.pages().stats.values().cloned().collect()
+    }
+}
