@@ -16,6 +16,40 @@ pub fn parse<T: DeserializeOwned>(file: &Path) -> Result<T, ConfigError> {
     parse_text(file, &text)
 }
 
+/// What a type says about values that only together are wrong: the field, dotted, and the message.
+type Validated = Result<(), (&'static str, String)>;
+
+/// Reads one TOML file and checks what no single field's type refuses.
+fn parse_valid<T: DeserializeOwned>(file: &Path, validate: impl Fn(&T) -> Validated) -> Result<T, ConfigError> {
+    let value = parse(file)?;
+    match validate(&value) {
+        Ok(()) => Ok(value),
+        Err((field, message)) => {
+            let text = std::fs::read_to_string(file).unwrap_or_default();
+            Err(ConfigError { line: line_of(&text, field), ..ConfigError::new(file, message) }.field(field))
+        }
+    }
+}
+
+/// The 1-based line of a dotted field, or of the inline table that holds it; `None` where several lines could be meant.
+fn line_of(text: &str, field: &str) -> Option<usize> {
+    let holds = |found: &str| field == found || field.strip_prefix(found).is_some_and(|rest| rest.starts_with('.'));
+    let is_value = |line: &str| !line.trim_start().starts_with(['[', '#']);
+    let lines: Vec<(usize, usize)> = text
+        .lines()
+        .enumerate()
+        .filter(|(_, line)| is_value(line))
+        .filter_map(|(index, _)| field_at(text, index).filter(|found| holds(found)).map(|found| (index + 1, found.len())))
+        .collect();
+    let nearest = lines.iter().map(|(_, length)| *length).max()?;
+    let mut nearest = lines.iter().filter(|(_, length)| *length == nearest).map(|(line, _)| *line);
+    nearest.next().filter(|_| nearest.next().is_none())
+}
+
+fn validate_vendor(vendor: &Vendor) -> Validated {
+    vendor.pricing.as_ref().map_or(Ok(()), super::PriceCard::validate)
+}
+
 pub(super) fn parse_text<T: DeserializeOwned>(file: &Path, text: &str) -> Result<T, ConfigError> {
     toml::from_str(text).map_err(|error| {
         let mut found = ConfigError::new(file, error.message().trim());
@@ -88,7 +122,7 @@ fn known_file(folder: &Path, name: &str, what: &str) -> Result<PathBuf, ConfigEr
 /// An unknown id (with the nearest known one), or a file that is not valid.
 pub fn load_vendor(root: &Root, id: &VendorId) -> Result<Vendor, ConfigError> {
     let file = known_file(&root.vendors(), id.as_str(), "vendor")?;
-    parse(&file)
+    parse_valid(&file, validate_vendor)
 }
 
 /// Loads `scenarios/profiles/<id>.toml`.
@@ -96,7 +130,7 @@ pub fn load_vendor(root: &Root, id: &VendorId) -> Result<Vendor, ConfigError> {
 /// # Errors
 /// An unknown id (with the nearest known one), or a file that is not valid.
 pub fn load_profile(root: &Root, id: &ProfileId) -> Result<Profile, ConfigError> {
-    parse(&known_file(&root.scenarios().join("profiles"), id.as_str(), "profile")?)
+    parse_valid(&known_file(&root.scenarios().join("profiles"), id.as_str(), "profile")?, Profile::validate)
 }
 
 /// Loads `scenarios/<kind>/<stem>.toml`.
@@ -114,9 +148,9 @@ pub fn load_scenario(root: &Root, id: &ScenarioId) -> Result<Scenario, ConfigErr
     };
     let file = known_file(&root.scenarios().join(kind.name()), name, &format!("{} scenario", kind.name()))?;
     let spec = match kind {
-        Kind::Throughput => ScenarioSpec::Throughput(parse(&file)?),
+        Kind::Throughput => ScenarioSpec::Throughput(parse_valid(&file, super::ThroughputSpec::validate)?),
         Kind::Failure => ScenarioSpec::Failure(parse(&file)?),
-        _ => ScenarioSpec::Cost(parse(&file)?),
+        _ => ScenarioSpec::Cost(parse_valid(&file, super::CostWorkload::validate)?),
     };
     Ok(Scenario { id: id.clone(), spec })
 }
@@ -129,11 +163,26 @@ pub fn check_files(files: &[PathBuf]) -> Vec<ConfigError> {
 fn check_file(file: &Path) -> Result<(), ConfigError> {
     let folder = file.parent().and_then(Path::file_name).and_then(|name| name.to_str()).unwrap_or_default();
     match folder {
-        "vendors" => parse::<Vendor>(file).map(drop),
-        "profiles" => parse::<Profile>(file).map(drop),
-        "throughput" => parse::<super::ThroughputSpec>(file).map(drop),
+        "vendors" => parse_valid(file, validate_vendor).map(drop),
+        "profiles" => parse_valid(file, Profile::validate).map(drop),
+        "throughput" => parse_valid(file, super::ThroughputSpec::validate).map(drop),
         "failure" => parse::<super::FailureSpec>(file).map(drop),
-        "cost" => parse::<super::CostWorkload>(file).map(drop),
+        "cost" => parse_valid(file, super::CostWorkload::validate).map(drop),
         other => Err(ConfigError::new(file, format!("is in the folder {other:?}: expected vendors, profiles, throughput, failure or cost"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_of_a_field_is_found_in_tables_and_inline_tables() {
+        let text =
+            "title = \"t\"\n[gates]\ncoverage_min = 2\n[pricing]\nstorage = { unit = \"x\", tiers = [] }\n[[curve]]\ngood = 1\n[[curve]]\ngood = 2\n";
+        assert_eq!(line_of(text, "gates.coverage_min"), Some(3));
+        assert_eq!(line_of(text, "pricing.storage.tiers"), Some(5));
+        assert_eq!(line_of(text, "curve.good"), None, "two curves");
+        assert_eq!(line_of(text, "cost.budget"), None);
     }
 }

@@ -1,5 +1,8 @@
 //! Price cards: what a vendor charges, as of when, and who says so.
 
+use std::collections::BTreeSet;
+use std::num::NonZeroU64;
+
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
@@ -154,7 +157,7 @@ pub struct RequestPrice {
     /// Price of `per` requests.
     pub price: Decimal,
     /// Requests that `price` buys.
-    pub per: u64,
+    pub per: NonZeroU64,
     /// Free requests per `free_window`.
     #[serde(default)]
     pub free: u64,
@@ -212,4 +215,135 @@ pub struct RetrievalPrice {
     /// Per GB written.
     #[serde(default)]
     pub upload_per_gb: Decimal,
+}
+
+impl Trust {
+    /// The word used in TOML, CSV and the report.
+    pub fn name(self) -> &'static str {
+        match self {
+            Trust::Primary => "primary",
+            Trust::Secondary => "secondary",
+            Trust::Quote => "quote",
+        }
+    }
+}
+
+impl PriceCard {
+    /// What no single field's type refuses.
+    ///
+    /// # Errors
+    /// The field, dotted from the vendor file's top, and what is wrong with it.
+    pub fn validate(&self) -> Result<(), (&'static str, String)> {
+        let storage = &self.storage;
+        let amounts = [
+            ("pricing.storage.free", storage.free),
+            ("pricing.storage.round_up_to", storage.round_up_to),
+            ("pricing.storage.min_monthly_qty", storage.min_monthly_qty),
+            ("pricing.egress.free_gb", self.egress.free_gb),
+            ("pricing.egress.free_ratio_of_stored", self.egress.free_ratio_of_stored),
+            ("pricing.retrieval.per_gb", self.retrieval.per_gb),
+            ("pricing.retrieval.upload_per_gb", self.retrieval.upload_per_gb),
+        ];
+        for (field, amount) in amounts {
+            in_range(amount).map_err(|message| (field, message))?;
+        }
+        validate_tiers(&storage.tiers).map_err(|message| ("pricing.storage.tiers", message))?;
+        validate_tiers(&self.egress.tiers).map_err(|message| ("pricing.egress.tiers", message))?;
+        if self.sources.is_empty() {
+            return Err(("pricing.sources", "is empty: say where the prices stand".to_owned()));
+        }
+        let mut seen = BTreeSet::new();
+        for class in &self.requests {
+            in_range(class.price).map_err(|message| ("pricing.requests.price", format!("class {}: {message}", class.class)))?;
+            if let Some(twice) = class.ops.iter().find(|operation| !seen.insert(operation.as_str())) {
+                return Err(("pricing.requests.ops", format!("{twice} stands in two classes or twice in class {}", class.class)));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// No price or allowance known to us comes near it; above it the products would leave the range of decimals.
+const LARGEST: u64 = 1_000_000_000;
+
+fn in_range(amount: Decimal) -> Result<(), String> {
+    if amount.is_sign_negative() || amount > Decimal::from(LARGEST) {
+        return Err(format!("{amount} is not an amount from 0 to {LARGEST}"));
+    }
+    Ok(())
+}
+
+fn validate_tiers(tiers: &[Tier]) -> Result<(), String> {
+    let Some((last, before)) = tiers.split_last() else { return Err("is empty: give at least one tier with a price".to_owned()) };
+    let mut start = Decimal::ZERO;
+    for tier in before {
+        let end = tier.up_to.ok_or("a tier before the last one has no up_to")?;
+        if end <= start {
+            return Err(format!("up_to {end} is not above {start}, where the tier starts"));
+        }
+        start = end;
+    }
+    if let Some(end) = last.up_to {
+        return Err(format!("the last tier ends at {end}: leave out its up_to, so that larger use has a price"));
+    }
+    tiers.iter().try_for_each(|tier| in_range(tier.price))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CARD: &str = r#"
+id = "x"
+currency = "USD"
+as_of = "2026-05-01"
+stale_after_days = 180
+sources = ["https://x.example/pricing"]
+trust = "primary"
+gb = "decimal"
+month = "30d"
+storage = { unit = "gb_month", averaging = "byte_hours", tiers = [{ up_to = 10, price = 0.02 }, { price = 0.01 }] }
+egress = { tiers = [{ price = 0 }] }
+requests = [{ class = "A", price = 1, per = 1000, ops = ["PutObject"] }, { class = "B", price = 1, per = 1000, ops = ["GetObject"] }]
+"#;
+
+    fn validated(old: &str, new: &str) -> Result<(), (&'static str, String)> {
+        let text = CARD.replace(old, new);
+        assert!(text != CARD || old == new, "{old} is not in the card");
+        toml::from_str::<PriceCard>(&text).unwrap().validate()
+    }
+
+    #[test]
+    fn a_valid_card_has_no_problem() {
+        assert_eq!(validated("", ""), Ok(()));
+    }
+
+    #[test]
+    fn each_problem_of_a_card_names_its_field() {
+        for (old, new, field, message) in [
+            ("price = 0.02", "price = -0.02", "storage.tiers", "not an amount"),
+            ("{ up_to = 10, price = 0.02 }", "{ up_to = 0, price = 0.02 }", "storage.tiers", "not above"),
+            (", { price = 0.01 }", "", "storage.tiers", "last tier ends"),
+            ("up_to = 10, ", "", "storage.tiers", "no up_to"),
+            ("tiers = [{ price = 0 }]", "tiers = []", "egress.tiers", "empty"),
+            ("GetObject", "PutObject", "requests.ops", "two classes"),
+            ("\"A\", price = 1", "\"A\", price = -1", "requests.price", "class A"),
+            ("\"https://x.example/pricing\"", "", "sources", "empty"),
+            ("egress = {", "retrieval = { per_gb = -1 }\negress = {", "retrieval.per_gb", "not an amount"),
+        ] {
+            let (found, text) = validated(old, new).unwrap_err();
+            assert!(found == format!("pricing.{field}") && text.contains(message), "{found}: {text}");
+        }
+    }
+
+    #[test]
+    fn a_class_that_sells_zero_requests_is_refused_when_it_is_read() {
+        assert!(toml::from_str::<PriceCard>(&CARD.replace("per = 1000", "per = 0")).is_err());
+    }
+
+    #[test]
+    fn prices_are_read_exactly() {
+        let card: PriceCard = toml::from_str(CARD).unwrap();
+        assert_eq!(card.storage.tiers[0].price, Decimal::new(2, 2));
+    }
 }

@@ -34,3 +34,53 @@ pub struct CostWorkload {
     #[serde(default)]
     pub deleted_gb_by_age_days: BTreeMap<String, Decimal>,
 }
+
+/// A zettabyte; above it the products would leave the range of decimals.
+const MOST_GB: u64 = 1_000_000_000_000;
+
+impl CostWorkload {
+    /// What no single field's type refuses.
+    ///
+    /// # Errors
+    /// The field, and what is wrong with it.
+    pub fn validate(&self) -> Result<(), (&'static str, String)> {
+        let amounts =
+            [("stored_gb", self.stored_gb), ("egress_gb", self.egress_gb), ("retrieval_gb", self.retrieval_gb), ("upload_gb", self.upload_gb)];
+        let deleted = self.deleted_gb_by_age_days.values().map(|gb| ("deleted_gb_by_age_days", *gb));
+        if let Some((field, gb)) = amounts.into_iter().chain(deleted).find(|(_, gb)| gb.is_sign_negative() || *gb > Decimal::from(MOST_GB)) {
+            return Err((field, format!("{gb} is not an amount from 0 to {MOST_GB} GB")));
+        }
+        if self.object_bytes == Some(0) {
+            return Err(("object_bytes", "must be above 0; leave it out where object sizes do not matter".to_owned()));
+        }
+        match self.deleted_gb_by_age_days.keys().find(|age| age.parse::<u32>().is_err()) {
+            Some(age) => Err(("deleted_gb_by_age_days", format!("{age:?} is not an age in whole days"))),
+            None => Ok(()),
+        }
+    }
+
+    /// GB deleted, by age in days; an age that is not a number is left out (see [`CostWorkload::validate`]).
+    pub fn deletes(&self) -> impl Iterator<Item = (u32, Decimal)> {
+        self.deleted_gb_by_age_days.iter().filter_map(|(age, gb)| age.parse().ok().map(|age| (age, *gb)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_problem_of_a_workload_names_its_field() {
+        let validated = |line: &str| toml::from_str::<CostWorkload>(&format!("title = \"t\"\nabout = \"a\"\n{line}")).unwrap().validate();
+        assert_eq!(validated("stored_gb = 10\ndeleted_gb_by_age_days = { 15 = 1000 }"), Ok(()));
+        for (line, field) in [
+            ("stored_gb = -1", "stored_gb"),
+            ("stored_gb = 1\negress_gb = 1e13", "egress_gb"),
+            ("stored_gb = 1\nobject_bytes = 0", "object_bytes"),
+            ("stored_gb = 1\ndeleted_gb_by_age_days = { soon = 1 }", "deleted_gb_by_age_days"),
+            ("stored_gb = 1\ndeleted_gb_by_age_days = { 1 = -1 }", "deleted_gb_by_age_days"),
+        ] {
+            assert_eq!(validated(line).unwrap_err().0, field);
+        }
+    }
+}
