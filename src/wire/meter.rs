@@ -60,6 +60,7 @@ struct State {
     tariff: Tariff,
     stored_since: Instant,
     next_slot: Instant,
+    is_closed: bool,
 }
 
 /// Counts requests and bytes of one vendor's run, and refuses what its budget does not allow.
@@ -83,12 +84,27 @@ impl Meter {
     /// A meter that enforces `budget`.
     pub fn new(budget: Budget) -> Self {
         let now = Instant::now();
-        let state = State { delta: Usage::default(), totals: Totals::default(), tariff: Tariff::default(), stored_since: now, next_slot: now };
+        let state = State {
+            delta: Usage::default(),
+            totals: Totals::default(),
+            tariff: Tariff::default(),
+            stored_since: now,
+            next_slot: now,
+            is_closed: false,
+        };
         Self { budget, state: Mutex::new(state) }
     }
     /// Sets what requests cost; until then nothing counts against `money`.
     pub fn set_tariff(&self, tariff: Tariff) {
         self.state().tariff = tariff;
+    }
+    /// Refuses everything from now on but clean-up: the run was asked to end.
+    pub fn close(&self) {
+        self.state().is_closed = true;
+    }
+    /// Whether the run was asked to end.
+    pub fn is_closed(&self) -> bool {
+        self.state().is_closed
     }
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -123,6 +139,9 @@ impl Meter {
     }
     fn check(&self, state: &State, operation: &str, upload: u64) -> Result<(), BudgetExceeded> {
         let (budget, totals) = (&self.budget, &state.totals);
+        if state.is_closed {
+            return Err(refuse("time", "the run was stopped", "no further request"));
+        }
         if let Some(allowed) = budget.requests.map(|all| all - all / RESERVE_ONE_IN).filter(|allowed| totals.requests >= *allowed) {
             let kept = budget.requests.unwrap_or_default() - allowed;
             return Err(refuse("requests", totals.requests, format_args!("{allowed}, and {kept} kept for clean-up")));

@@ -6,6 +6,7 @@
 mod access;
 mod address;
 mod body;
+mod clean;
 mod dial;
 mod http;
 mod link;
@@ -19,6 +20,7 @@ mod sdk;
 
 pub use access::{Access, AccessError, Account, Credentials};
 pub use address::AddressStats;
+pub use clean::{Cleaned, clean};
 pub use dial::{DialError, Dialer, Stream};
 pub use http::WireError;
 pub use link::Link;

@@ -5,7 +5,7 @@ use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration};
 use serde::{Deserialize, Serialize};
 
 use super::{Link, Recorder, WireError};
-use crate::store::StoreError;
+use crate::store::{StoreError, VendorSink};
 
 /// Something that the run may have created: one line of `resources.jsonl`, written before the request.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -123,6 +123,13 @@ impl Link {
     fn journal(&self, resource: &Resource) -> Result<(), ResourceError> {
         self.sink.resource(resource).map_err(|error| ResourceError::Journal(std::sync::Arc::new(error)))
     }
+}
+
+/// The buckets that the journal of a vendor's directory names, whether they were created or not.
+pub fn journalled_buckets(sink: &VendorSink) -> Vec<String> {
+    let text = std::fs::read_to_string(sink.path().join("resources.jsonl")).unwrap_or_default();
+    let entries = text.lines().filter_map(|line| serde_json::from_str(line).ok());
+    entries.filter_map(|entry| if let Resource::Bucket { name } = entry { Some(name) } else { None }).collect()
 }
 
 /// Lower case letters, digits and hyphens, at most 63 characters.
