@@ -1,0 +1,208 @@
+//! Claims: plain functions that let a case go on or end it with a finding that carries `suites/file.rs:line`.
+//!
+//! Defaults of the failure class: another status or error code is `wrong_code`; a refusal where success is due, a missing
+//! effect or another value is `wrong_effect`; other bytes are `corrupt`; success where [`refused`] demands an error is
+//! `unsafe_ignore`. Where a default does not fit, `.class(..)` of [`super::WithClass`] says so at the claim.
+//! A 501 is always a clean refusal (unsupported), a 5xx or a reset is trouble that the engine repeats; no case decides that.
+
+use std::fmt::Debug;
+use std::panic::Location;
+
+use super::answer::{Answer, Refusal};
+use super::finding::{Checked, Finding, Trouble, deviation};
+use crate::model::FailureClass;
+
+/// Error codes of a 4xx that say "this server does not do that", whichever operation it was.
+const NOT_SUPPORTED: [&str; 5] = ["NotImplemented", "XNotImplemented", "UnsupportedOperation", "NotSupported", "VersioningNotConfigured"];
+
+type Place = &'static Location<'static>;
+
+fn broken<T>(place: Place, class: FailureClass, claim: &str, expected: String, observed: String) -> Checked<T> {
+    Err(Finding::Broken(class, deviation(place, claim, expected, observed)))
+}
+
+/// A finding for what no claim may decide: trouble, clean refusals, requests that never left.
+fn undecided(place: Place, refusal: &Refusal, expected: &str) -> Option<Finding> {
+    let trouble = |kind| Some(Finding::Trouble(kind, deviation(place, "answer", expected.to_owned(), refusal.describe())));
+    match refusal {
+        Refusal::NotSent(detail) => Some(Finding::Unresolved(detail.clone())),
+        Refusal::Broken(kind, _) => trouble(*kind),
+        Refusal::Answered { status: 501, .. } => Some(Finding::Unsupported(refusal.describe())),
+        Refusal::Answered { status: 503 | 429, .. } => trouble(Trouble::Throttled),
+        Refusal::Answered { status: 500.., .. } => trouble(Trouble::ServerError),
+        Refusal::Answered { code, .. } if NOT_SUPPORTED.contains(&code.as_str()) => Some(Finding::Unsupported(refusal.describe())),
+        Refusal::Answered { .. } | Refusal::Unreadable { .. } => None,
+    }
+}
+
+/// The operation succeeds; returns what it answered.
+///
+/// # Errors
+/// A refusal is `wrong_effect`, an answer that cannot be read `wrong_code`.
+#[track_caller]
+pub fn ok<A: Answer>(answer: A) -> Checked<A::Value> {
+    ok_at(Location::caller(), answer)
+}
+
+pub(super) fn ok_at<A: Answer>(place: Place, answer: A) -> Checked<A::Value> {
+    answer.settle().or_else(|refusal| match undecided(place, &refusal, "success") {
+        Some(finding) => Err(finding),
+        None => {
+            let class = if matches!(refusal, Refusal::Unreadable { .. }) { FailureClass::WrongCode } else { FailureClass::WrongEffect };
+            broken(place, class, "answer", "success".to_owned(), refusal.describe())
+        }
+    })
+}
+
+/// The operation fails with this status and S3 error code.
+///
+/// # Errors
+/// Success is `wrong_effect`, another error `wrong_code`.
+#[track_caller]
+pub fn error<A: Answer>(answer: A, status: u16, code: &str) -> Checked {
+    one_of_at(Location::caller(), answer, &[(status, code)], FailureClass::WrongEffect)
+}
+
+/// Like [`error`], for a protection: success means that it was accepted and not enforced (`unsafe_ignore`).
+///
+/// # Errors
+/// Success is `unsafe_ignore`, another error `wrong_code`.
+#[track_caller]
+pub fn refused<A: Answer>(answer: A, status: u16, code: &str) -> Checked {
+    one_of_at(Location::caller(), answer, &[(status, code)], FailureClass::UnsafeIgnore)
+}
+
+/// The operation fails with this status; the answer has no body to carry a code (HEAD).
+///
+/// # Errors
+/// Success is `wrong_effect`, another status `wrong_code`.
+#[track_caller]
+pub fn status<A: Answer>(answer: A, status: u16) -> Checked {
+    one_of_at(Location::caller(), answer, &[(status, "")], FailureClass::WrongEffect)
+}
+
+/// A protection that the catalogue lets vendors express in several ways, all of them equally right.
+///
+/// # Errors
+/// Success is `unsafe_ignore`, an error that is not listed `wrong_code`.
+#[track_caller]
+pub fn refused_as<A: Answer>(answer: A, accepted: &[(u16, &str)]) -> Checked {
+    one_of_at(Location::caller(), answer, accepted, FailureClass::UnsafeIgnore)
+}
+
+/// The operation fails in one of several documented ways, all of them equally right.
+///
+/// # Errors
+/// Success is `wrong_effect`, an error that is not listed `wrong_code`.
+#[track_caller]
+pub fn error_as<A: Answer>(answer: A, accepted: &[(u16, &str)]) -> Checked {
+    one_of_at(Location::caller(), answer, accepted, FailureClass::WrongEffect)
+}
+
+fn one_of_at<A: Answer>(place: Place, answer: A, accepted: &[(u16, &str)], on_success: FailureClass) -> Checked {
+    let expected = accepted.iter().map(|(status, code)| format!("{status} {code}").trim_end().to_owned()).collect::<Vec<_>>().join(" or ");
+    let refusal = match answer.settle() {
+        Ok(_) => return broken(place, on_success, "answer", expected, "success".to_owned()),
+        Err(refusal) => refusal,
+    };
+    let is_accepted = |&(status, code): &(u16, &str)| matches!(&refusal, Refusal::Answered { status: s, code: c } if *s == status && (code.is_empty() || c == code));
+    if accepted.iter().any(is_accepted) {
+        return Ok(());
+    }
+    match undecided(place, &refusal, &expected) {
+        Some(finding) => Err(finding),
+        None => broken(place, FailureClass::WrongCode, "answer", expected, refusal.describe()),
+    }
+}
+
+/// Ends the case for a refusal that a case looked at itself and does not accept.
+///
+/// # Errors
+/// Always: trouble and clean refusals as they are, any other error is `wrong_code`.
+#[track_caller]
+pub fn lost<T>(refusal: &Refusal, expected: &str) -> Checked<T> {
+    let place = Location::caller();
+    match undecided(place, refusal, expected) {
+        Some(finding) => Err(finding),
+        None => broken(place, FailureClass::WrongCode, "answer", expected.to_owned(), refusal.describe()),
+    }
+}
+
+/// A value is what the rule says.
+///
+/// # Errors
+/// Another value is `wrong_effect`.
+#[track_caller]
+pub fn eq<A: Debug + PartialEq<B>, B: Debug>(claim: &str, observed: A, expected: B) -> Checked {
+    if observed == expected {
+        return Ok(());
+    }
+    broken(Location::caller(), FailureClass::WrongEffect, claim, short(&expected), short(&observed))
+}
+
+/// Something holds; `expected` and `observed` say it in words.
+///
+/// # Errors
+/// Otherwise it is `wrong_effect`.
+#[track_caller]
+pub fn that(claim: &str, holds: bool, expected: &str, observed: impl Debug) -> Checked {
+    if holds {
+        return Ok(());
+    }
+    broken(Location::caller(), FailureClass::WrongEffect, claim, expected.to_owned(), short(&observed))
+}
+
+/// A value is there; returns it.
+///
+/// # Errors
+/// A missing value is `wrong_effect`.
+#[track_caller]
+pub fn some<T>(claim: &str, value: Option<T>) -> Checked<T> {
+    match value {
+        Some(value) => Ok(value),
+        None => broken(Location::caller(), FailureClass::WrongEffect, claim, "present".to_owned(), "absent".to_owned()),
+    }
+}
+
+/// Bytes are exactly these; the deviation names the first difference.
+///
+/// # Errors
+/// Other bytes are `corrupt`.
+#[track_caller]
+pub fn bytes(claim: &str, observed: &[u8], expected: &[u8]) -> Checked {
+    bytes_at(Location::caller(), claim, observed, expected)
+}
+
+pub(super) fn bytes_at(place: Place, claim: &str, observed: &[u8], expected: &[u8]) -> Checked {
+    if observed == expected {
+        return Ok(());
+    }
+    let at = observed.iter().zip(expected).position(|(a, b)| a != b).unwrap_or_else(|| observed.len().min(expected.len()));
+    let observed = format!("{} bytes, first difference at offset {at}", observed.len());
+    broken(place, FailureClass::Corrupt, claim, format!("{} bytes", expected.len()), observed)
+}
+
+/// Ends the case: the vendor does another thing that a source documents. Recorded, not failed.
+///
+/// # Errors
+/// Always, with the variant.
+pub fn variant(what: impl Into<String>) -> Checked {
+    Err(Finding::Variant(what.into()))
+}
+
+/// Ends the case: the harness cannot decide.
+///
+/// # Errors
+/// Always, with the reason.
+pub fn unresolved<T>(why: impl Into<String>) -> Checked<T> {
+    Err(Finding::Unresolved(why.into()))
+}
+
+/// Debug text, cut so that a record stays readable.
+fn short(value: &impl Debug) -> String {
+    let text = format!("{value:?}");
+    match text.char_indices().nth(400) {
+        Some((end, _)) => format!("{}... ({} bytes)", &text[..end], text.len()),
+        None => text,
+    }
+}

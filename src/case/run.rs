@@ -1,0 +1,198 @@
+//! Runs cases through libtest-mimic: a trial is a case, its name the case's id.
+//!
+//! The main function is [`run`]. Trials run on libtest-mimic's own threads and block on the caller's runtime.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::{Duration, Instant};
+
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use serde::Serialize;
+use tokio::runtime::Handle;
+
+use super::judge::{Attempt, Judged, judge};
+use super::{BucketNeed, Case, Fixture};
+use crate::model::{CaseRecord, ClientId, Verdict};
+use crate::store::StoreError;
+use crate::wire::{Exchange, Failure, Link, Recorder};
+
+/// The deadline of one attempt at a case.
+pub const DEADLINE: Duration = Duration::from_secs(30);
+/// Trials wait on the network, so there are more of them than cores.
+const THREADS: usize = 32;
+
+/// How the cases of one vendor ended.
+#[derive(Debug, Default)]
+pub struct Summary {
+    /// Verdict -> cases.
+    pub verdicts: BTreeMap<Verdict, u64>,
+    /// Cases that the arguments' filters left out.
+    pub filtered_out: u64,
+}
+
+/// Runs `cases` against one vendor, appends a record of each to its sink and calls `seen` with it. Cases that may not run here
+/// are untested and send nothing. Blocks until all have ended; call it outside of the runtime.
+///
+/// # Errors
+/// When a record or its evidence cannot be written; no further case is started then.
+pub fn run(
+    link: &Link,
+    cases: &[Case],
+    mut arguments: Arguments,
+    handle: &Handle,
+    seen: &(dyn Fn(&CaseRecord) + Sync),
+) -> Result<Summary, StoreError> {
+    arguments.test_threads.get_or_insert(THREADS);
+    let (sender, receiver) = channel();
+    let trials = cases.iter().map(|case| trial(link, case, handle, sender.clone())).collect();
+    drop(sender);
+    std::thread::scope(|scope| {
+        let collector = scope.spawn(move || collect(&receiver, seen));
+        let conclusion = libtest_mimic::run(&arguments, trials);
+        let mut summary = collector.join().expect("the collector does not panic")?;
+        summary.filtered_out = conclusion.num_filtered_out;
+        Ok(summary)
+    })
+}
+
+fn collect(receiver: &Receiver<Result<CaseRecord, StoreError>>, seen: &(dyn Fn(&CaseRecord) + Sync)) -> Result<Summary, StoreError> {
+    let mut summary = Summary::default();
+    for record in receiver {
+        let record = record?;
+        *summary.verdicts.entry(record.verdict).or_default() += 1;
+        seen(&record);
+    }
+    Ok(summary)
+}
+
+fn trial(link: &Link, case: &Case, handle: &Handle, sender: Sender<Result<CaseRecord, StoreError>>) -> Trial {
+    let (link, case, handle) = (link.clone(), case.clone(), handle.clone());
+    Trial::ignorable_test(case.info.id.as_str().to_owned(), move || {
+        let written = handle.block_on(record(&link, &case, DEADLINE));
+        let outcome = outcome(&written);
+        // The collector is gone only after a record could not be written: then nothing further is started.
+        sender.send(written).map_err(|_| "the run was stopped")?;
+        outcome
+    })
+}
+
+/// What libtest-mimic prints; the verdict itself is in the record.
+fn outcome(written: &Result<CaseRecord, StoreError>) -> Result<Completion, Failed> {
+    let record = written.as_ref().map_err(|error| Failed::from(error.to_string()))?;
+    match (record.verdict, &record.deviation, &record.reason) {
+        (Verdict::Pass | Verdict::Variant, _, _) => Ok(Completion::Completed),
+        (Verdict::Fail, Some(deviation), _) => {
+            let class = record.class.map_or("", |class| class.name());
+            let text = format!("{class}: {}: expected {}, got {}", deviation.claim, deviation.expected, deviation.observed);
+            Err(format!("{}\n{text} ({})", record.case.rule, deviation.location).into())
+        }
+        (verdict, _, reason) => Ok(Completion::ignored_with(format!("{verdict}: {}", reason.as_deref().unwrap_or_default()))),
+    }
+}
+
+/// Runs one case and appends its record.
+pub(super) async fn record(link: &Link, case: &Case, deadline: Duration) -> Result<CaseRecord, StoreError> {
+    let started = Instant::now();
+    let mut attempts = Vec::new();
+    let judged = match hindrance(link, case) {
+        Some(judged) => judged,
+        None => attempt_all(link, case, deadline, &mut attempts).await,
+    };
+    let exchanges = || attempts.iter().flat_map(|attempt: &Vec<Exchange>| attempt);
+    let sent = exchanges().filter(|exchange| !exchange.failure.is_some_and(Failure::nothing_sent)).count();
+    let evidence = match judged.verdict {
+        Verdict::Pass | Verdict::Untested => None,
+        _ if attempts.is_empty() => None,
+        _ => Some(link.sink.evidence(case.info.id.as_str(), &Transcript { case: &case.info.id.0, judged: judged.verdict, attempts: &attempts })?),
+    };
+    let record = CaseRecord {
+        case: case.info.clone(),
+        verdict: judged.verdict,
+        class: judged.class,
+        deviation: judged.deviation,
+        reason: judged.reason,
+        attempts: u32::try_from(attempts.len()).unwrap_or(u32::MAX),
+        requests: sent as u64,
+        duration_ms: started.elapsed().as_secs_f64() * 1e3,
+        evidence,
+        request_id: exchanges().last().and_then(|exchange| exchange.response_header("x-amz-request-id")).map(str::to_owned),
+        client: ClientId::from("1/1"),
+    };
+    link.sink.case(&record)?;
+    Ok(record)
+}
+
+/// What was sent and answered, attempt by attempt.
+#[derive(Serialize)]
+struct Transcript<'a> {
+    case: &'a str,
+    judged: Verdict,
+    attempts: &'a [Vec<Exchange>],
+}
+
+/// Why a case may not or need not run here. Decided from the vendor's file alone, before anything is sent.
+fn hindrance(link: &Link, case: &Case) -> Option<Judged> {
+    let vendor = &link.vendor;
+    let unclaimed: Vec<&str> = case.info.features.iter().filter(|feature| !vendor.features.contains(feature)).map(String::as_str).collect();
+    if !vendor.allows(case.info.impact) {
+        let impact = case.info.impact;
+        return Some(Judged::because(Verdict::Untested, format!("not permitted: needs safety.allow = [\"{impact}\"]")));
+    }
+    if vendor.use_bucket.is_some() && case.bucket != BucketNeed::Shared {
+        return Some(Judged::because(Verdict::Untested, "needs a bucket of its own, and use_bucket allows none"));
+    }
+    if !unclaimed.is_empty() {
+        return Some(Judged::because(Verdict::Unsupported, format!("not claimed: {}", unclaimed.join(", "))));
+    }
+    if case.needs_alt && link.access.alt.is_none() {
+        return Some(Judged::because(Verdict::Untested, "needs a second credential: credentials.alt"));
+    }
+    None
+}
+
+async fn attempt_all(link: &Link, case: &Case, deadline: Duration, attempts: &mut Vec<Vec<Exchange>>) -> Judged {
+    let (mut last, exchanges) = attempt(link, case, 1, deadline).await;
+    attempts.push(exchanges);
+    if last.is_repeatable() {
+        let (second, exchanges) = attempt(&link.fresh(), case, 2, deadline).await;
+        attempts.push(exchanges);
+        last = second;
+    }
+    let operation = camel_case(case.info.operation());
+    let is_declared_seen = attempts.iter().flatten().any(|exchange| exchange.operation == operation);
+    judge(last, is_declared_seen, deadline, &case.location)
+}
+
+async fn attempt(link: &Link, case: &Case, number: u32, deadline: Duration) -> (Attempt, Vec<Exchange>) {
+    let recorder = Recorder::new();
+    let (own_link, own_case, own_recorder) = (link.clone(), case.clone(), recorder.clone());
+    // A task of its own, so that a panic ends this case and nothing else.
+    let task = tokio::spawn(async move {
+        tokio::time::timeout(deadline, async {
+            let fixture = Fixture::prepare(&own_link, &own_recorder, &own_case, number).await?;
+            own_case.start(fixture).await
+        })
+        .await
+    });
+    let ended = task.await;
+    let exchanges = recorder.exchanges();
+    let attempt = match ended {
+        Err(_) => Attempt::Panicked,
+        Ok(Err(_)) => Attempt::Late(waiting(&exchanges)),
+        Ok(Ok(Ok(()))) => Attempt::Passed,
+        Ok(Ok(Err(finding))) => Attempt::Found(finding),
+    };
+    (attempt, exchanges)
+}
+
+/// The operation that the vendor still owed an answer to when its caller was cut off.
+fn waiting(exchanges: &[Exchange]) -> Option<String> {
+    let last = exchanges.iter().rev().find(|exchange| exchange.failure == Some(Failure::Abandoned))?;
+    Some(last.operation.clone())
+}
+
+/// `list_objects_v2` -> `ListObjectsV2`.
+fn camel_case(operation: &str) -> String {
+    let capital = |word: &str| word.chars().take(1).flat_map(char::to_uppercase).chain(word.chars().skip(1)).collect::<String>();
+    operation.split('_').map(capital).collect()
+}

@@ -1,0 +1,99 @@
+//! Values that cases compute on the client's side to compare with the vendor's: ETags, checksums, encodings.
+
+use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use crc_fast::{CrcAlgorithm, checksum};
+use md5::{Digest, Md5};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use sha2::Sha256;
+
+/// What stays as it is in an encoded path: unreserved characters and the slash.
+const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
+
+/// A key as it stands in a request path or a copy source: percent-encoded, slashes kept.
+pub fn encode_path(key: &str) -> String {
+    utf8_percent_encode(key, PATH).to_string()
+}
+
+/// A query parameter's value: everything but unreserved characters is percent-encoded.
+pub fn encode_query(value: &str) -> String {
+    encode_path(value).replace('/', "%2F")
+}
+
+/// The ETag of a plain put: quoted hexadecimal MD5.
+pub fn md5_etag(body: &[u8]) -> String {
+    format!("\"{}\"", hex::encode(Md5::digest(body)))
+}
+
+/// The ETag of a multipart object: quoted MD5 of the parts' MD5s, a dash and the number of parts.
+pub fn multipart_etag(parts: &[&[u8]]) -> String {
+    let digests: Vec<u8> = parts.iter().flat_map(|part| Md5::digest(part)).collect();
+    format!("\"{}-{}\"", hex::encode(Md5::digest(digests)), parts.len())
+}
+
+/// `Content-MD5`.
+pub fn md5_base64(body: &[u8]) -> String {
+    STANDARD.encode(Md5::digest(body))
+}
+
+/// `x-amz-checksum-sha256`.
+pub fn sha256_base64(body: &[u8]) -> String {
+    STANDARD.encode(Sha256::digest(body))
+}
+
+/// Lower-case hexadecimal SHA-256, as in `x-amz-content-sha256`.
+pub fn sha256_hex(body: &[u8]) -> String {
+    hex::encode(Sha256::digest(body))
+}
+
+/// `x-amz-checksum-crc32`.
+pub fn crc32_base64(body: &[u8]) -> String {
+    STANDARD.encode(crc_32(CrcAlgorithm::Crc32IsoHdlc, body).to_be_bytes())
+}
+
+/// `x-amz-checksum-crc32c`.
+pub fn crc32c_base64(body: &[u8]) -> String {
+    STANDARD.encode(crc_32(CrcAlgorithm::Crc32Iscsi, body).to_be_bytes())
+}
+
+/// `x-amz-checksum-crc64nvme`.
+pub fn crc64nvme_base64(body: &[u8]) -> String {
+    STANDARD.encode(checksum(CrcAlgorithm::Crc64Nvme, body).to_be_bytes())
+}
+
+fn crc_32(algorithm: CrcAlgorithm, body: &[u8]) -> u32 {
+    u32::try_from(checksum(algorithm, body)).expect("a 32-bit checksum has 32 bits")
+}
+
+/// The `multipart_upload` argument of a completion.
+pub fn completed(parts: impl IntoIterator<Item = CompletedPart>) -> CompletedMultipartUpload {
+    CompletedMultipartUpload::builder().set_parts(Some(parts.into_iter().collect())).build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn checksums_match_the_published_check_values() {
+        // The check input of every CRC catalogue.
+        let check = b"123456789";
+        assert_eq!(STANDARD.decode(crc32_base64(check)).unwrap(), 0xcbf4_3926_u32.to_be_bytes());
+        assert_eq!(STANDARD.decode(crc32c_base64(check)).unwrap(), 0xe306_9283_u32.to_be_bytes());
+        assert_eq!(STANDARD.decode(crc64nvme_base64(check)).unwrap(), 0xae8b_1486_0a79_9888_u64.to_be_bytes());
+        assert_eq!(md5_etag(b""), "\"d41d8cd98f00b204e9800998ecf8427e\"");
+    }
+
+    #[test]
+    fn a_multipart_etag_hashes_the_hashes_and_counts_the_parts() {
+        // md5(md5("a") || md5("b")), computed with Python's hashlib.
+        assert_eq!(multipart_etag(&[b"a", b"b"]), "\"96e024ba2074fe77e8e965ba43a704be-2\"");
+    }
+
+    #[test]
+    fn keys_are_encoded_byte_by_byte() {
+        assert_eq!(encode_path("a b/ä+%"), "a%20b/%C3%A4%2B%25");
+        assert_eq!(encode_query("a/b&c"), "a%2Fb%26c");
+    }
+}

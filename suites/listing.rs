@@ -1,0 +1,209 @@
+//! Suite `listing`: what one page of ListObjects and ListObjectsV2 shows. Pages that follow each other: suite `pagination`.
+
+use aws_sdk_s3::types::EncodingType;
+use proofmark::case::{Checked, Fixture, Suite, expect};
+
+use super::pages::{API, Query};
+
+/// The suite.
+pub fn suite() -> Suite {
+    special(names(grouping(entries(Suite::new("listing").source("S3 API reference, ListObjects and ListObjectsV2")))))
+}
+
+pub(super) async fn put_all(fx: &Fixture, names: &[&str]) -> Checked {
+    for name in names {
+        fx.put(name, name.as_bytes()).await?;
+    }
+    Ok(())
+}
+
+fn entries(mut suite: Suite) -> Suite {
+    for api in API {
+        suite = suite
+            .core(
+                &api.id("empty_bucket"),
+                &["LST-01"],
+                "A list of an empty bucket answers 200 without entries and is not truncated.",
+                move |fx| async move {
+                    let page = api.page(&fx, Query::default()).await?;
+                    expect::eq("keys", page.keys.len(), 0)?;
+                    expect::eq("IsTruncated", page.is_truncated, false)
+                },
+            )
+            .own_bucket()
+            .core(&api.id("missing_bucket"), &["LST-30"], "A list of a bucket that does not exist answers 404 NoSuchBucket.", move |fx| async move {
+                api.missing_bucket(&fx).await
+            })
+            .core(&api.id("prefix"), &["LST-07"], "A prefix shows exactly the keys that begin with it.", move |fx| async move {
+                put_all(&fx, &["a", "ab/1", "ab/2", "abc", "b"]).await?;
+                let all = ["a", "ab/1", "ab/2", "abc", "b"];
+                for (prefix, expected) in [("ab", &all[1..4]), ("ab/", &all[1..3]), ("", &all[..]), ("x", &[])] {
+                    let page = api.page(&fx, Query { prefix, ..Query::default() }).await?;
+                    expect::eq(&format!("keys with prefix {prefix:?}"), page.keys, fx_keys(expected))?;
+                }
+                Ok(())
+            })
+            .core(
+                &api.id("after_put_and_delete"),
+                &["LST-35"],
+                "A list shows a key at once after PUT and hides it at once after DELETE.",
+                move |fx| async move {
+                    for turn in 0..5 {
+                        let name = format!("k{turn}");
+                        fx.put(&name, b"x").await?;
+                        expect::eq("keys after PUT", api.page(&fx, Query::default()).await?.keys, vec![name.clone()])?;
+                        fx.set_up("DeleteObject", fx.delete_object(&name).send().await)?;
+                        expect::eq("keys after DELETE", api.page(&fx, Query::default()).await?.keys, Vec::<String>::new())?;
+                    }
+                    Ok(())
+                },
+            )
+            .core(&api.id("hides_uploads"), &["LST-32"], "A list shows no multipart upload that is in progress.", move |fx| async move {
+                put_all(&fx, &["a", "z"]).await?;
+                let id = fx.start_upload("m").await?;
+                fx.upload_part("m", &id, 1, b"part").await?;
+                expect::eq("keys", api.page(&fx, Query::default()).await?.keys, fx_keys(&["a", "z"]))?;
+                let first = api.page(&fx, Query { max_keys: Some(1), ..Query::default() }).await?;
+                expect::eq("first page", first.keys.clone(), fx_keys(&["a"]))?;
+                expect::eq("second page", api.page(&fx, Query { next: first.next, ..Query::default() }).await?.keys, fx_keys(&["z"]))
+            });
+    }
+    suite
+        .core("list_objects_v2/key_count", &["LST-02"], "KeyCount is the number of entries and common prefixes together.", async |fx| {
+            put_all(&fx, &["a", "b/1", "b/2", "c/1"]).await?;
+            let page = expect::ok(fx.list("").delimiter("/").send().await)?;
+            expect::eq("KeyCount", page.key_count(), Some(3))
+        })
+        .core("list_objects_v2/entries_equal_head", &["LST-03"], "An entry's size, ETag and modification time are those of HEAD.", async |fx| {
+            put_all(&fx, &["one", "three"]).await?;
+            let page = expect::ok(fx.list("").send().await)?;
+            expect::eq("entries", page.contents().len(), 2)?;
+            for (name, entry) in ["one", "three"].iter().zip(page.contents()) {
+                let head = expect::ok(fx.head_object(name).send().await)?;
+                expect::eq("Key", entry.key(), Some(fx.key(name).as_str()))?;
+                expect::eq("Size", entry.size(), head.content_length())?;
+                expect::eq("ETag", entry.e_tag(), head.e_tag())?;
+                expect::eq("LastModified in s", entry.last_modified().map(|at| at.secs()), head.last_modified().map(|at| at.secs()))?;
+            }
+            Ok(())
+        })
+}
+
+/// Names as a page without the case's prefix shows them.
+pub(super) fn fx_keys(names: &[&str]) -> Vec<String> {
+    names.iter().map(ToString::to_string).collect()
+}
+
+fn grouping(mut suite: Suite) -> Suite {
+    for api in API {
+        suite = suite
+            .core(&api.id("delimiter"), &["LST-08"], "A delimiter rolls keys up into each common prefix once.", move |fx| async move {
+                put_all(&fx, &["a/1", "a/2", "b", "c/1/2"]).await?;
+                let page = api.page(&fx, Query { delimiter: Some("/"), ..Query::default() }).await?;
+                expect::eq("keys", page.keys, fx_keys(&["b"]))?;
+                expect::eq("common prefixes", page.prefixes, fx_keys(&["a/", "c/"]))
+            })
+            .core(&api.id("no_delimiter"), &["LST-10"], "Without a delimiter, or with an empty one, nothing is rolled up.", move |fx| async move {
+                put_all(&fx, &["a/1", "b"]).await?;
+                for delimiter in [None, Some("")] {
+                    let page = api.page(&fx, Query { delimiter, ..Query::default() }).await?;
+                    expect::eq("keys", page.keys, fx_keys(&["a/1", "b"]))?;
+                    expect::eq("common prefixes", page.prefixes.len(), 0)?;
+                }
+                Ok(())
+            })
+            .core(&api.id("prefix_and_delimiter"), &["LST-11"], "Behind a prefix, keys roll up at the next delimiter.", move |fx| async move {
+                put_all(&fx, &["d/a/1", "d/a/2", "d/b", "d2", "e"]).await?;
+                for (prefix, keys, prefixes) in [("d/", vec!["d/b"], vec!["d/a/"]), ("d", vec!["d2"], vec!["d/"]), ("d/a", vec![], vec!["d/a/"])] {
+                    let page = api.page(&fx, Query { prefix, delimiter: Some("/"), ..Query::default() }).await?;
+                    expect::eq(&format!("keys with prefix {prefix:?}"), page.keys, fx_keys(&keys))?;
+                    expect::eq(&format!("common prefixes of {prefix:?}"), page.prefixes, fx_keys(&prefixes))?;
+                }
+                Ok(())
+            })
+            .dependents(&["S3A"])
+            .core(
+                &api.id("directory_marker"),
+                &["LST-34"],
+                "A marker `dir/` is a key inside `dir/` and a common prefix outside of it.",
+                move |fx| async move {
+                    put_all(&fx, &["dir/", "dir/x"]).await?;
+                    let inside = api.page(&fx, Query { prefix: "dir/", delimiter: Some("/"), ..Query::default() }).await?;
+                    expect::eq("keys inside", inside.keys, fx_keys(&["dir/", "dir/x"]))?;
+                    let outside = api.page(&fx, Query { delimiter: Some("/"), ..Query::default() }).await?;
+                    expect::eq("common prefixes outside", outside.prefixes, fx_keys(&["dir/"]))?;
+                    expect::eq("keys outside", outside.keys.len(), 0)
+                },
+            )
+            .common(&api.id("other_delimiters"), &["LST-09"], "Any string is a delimiter, not only a slash.", move |fx| async move {
+                put_all(&fx, &["a-1", "a-2", "b%c", "d e", "f::g"]).await?;
+                for (delimiter, prefix) in [("-", "a-"), ("%", "b%"), (" ", "d "), ("::", "f::")] {
+                    let page = api.page(&fx, Query { delimiter: Some(delimiter), ..Query::default() }).await?;
+                    expect::eq(&format!("common prefixes at {delimiter:?}"), page.prefixes, fx_keys(&[prefix]))?;
+                }
+                Ok(())
+            });
+    }
+    suite
+}
+
+fn names(mut suite: Suite) -> Suite {
+    for api in API {
+        suite = suite
+            .core(
+                &api.id("encoding_type_url"),
+                &["LST-26"],
+                "With encoding-type=url keys are percent-encoded, and only then.",
+                move |fx| async move {
+                    put_all(&fx, &["a b", "a+b", "a%b", "\u{e4}"]).await?;
+                    let encoded = api.page(&fx, Query { encoding: Some(EncodingType::Url), ..Query::default() }).await?;
+                    expect::eq("EncodingType", encoded.encoding.as_deref(), Some("url"))?;
+                    let expected = fx_keys(&["a b", "a%b", "a+b", "\u{e4}"]);
+                    let decoded: Vec<String> = encoded.keys.iter().map(|key| decode(key)).collect();
+                    expect::eq("keys, decoded", decoded, expected.clone())?;
+                    expect::that("encoded percent sign", encoded.keys.iter().any(|key| key.contains("%25")), "%25 in a key", &encoded.keys)?;
+                    let plain = api.page(&fx, Query::default()).await?;
+                    expect::eq("EncodingType", plain.encoding, None)?;
+                    expect::eq("keys, plain", plain.keys, expected)
+                },
+            )
+            .dependents(&["boto3", "rclone", "aws-cli"])
+            .core(
+                &api.id("keys_verbatim"),
+                &["LST-27"],
+                "Without encoding-type keys are verbatim: a plus stays a plus, entities are decoded once.",
+                move |fx| async move {
+                    let names = ["a&b", "a+b", "a<b>", "quote\"'"];
+                    put_all(&fx, &names).await?;
+                    expect::eq("keys", api.page(&fx, Query::default()).await?.keys, fx_keys(&names))
+                },
+            );
+    }
+    suite
+}
+
+/// Percent-decoding of a key as clients do it: a plus stands for a space there.
+fn decode(key: &str) -> String {
+    percent_encoding::percent_decode_str(&key.replace('+', " ")).decode_utf8_lossy().into_owned()
+}
+
+fn special(suite: Suite) -> Suite {
+    suite
+        .common("list_objects_v2/max_keys_is_clamped", &["LST-16"], "max-keys above 1000 is clamped to 1000.", async |fx| {
+            fx.put("k", b"x").await?;
+            expect::eq("MaxKeys", expect::ok(fx.list("").max_keys(5000).send().await)?.max_keys(), Some(1000))
+        })
+        .extended("list_objects_v2/max_keys_zero", &["LST-15"], "max-keys=0 answers 200 without entries and is not truncated.", async |fx| {
+            fx.put("k", b"x").await?;
+            let page = expect::ok(fx.list("").max_keys(0).send().await)?;
+            expect::eq("entries", page.contents().len(), 0)?;
+            expect::eq("IsTruncated", page.is_truncated().unwrap_or_default(), false)
+        })
+        .extended("list_objects_v2/fetch_owner", &["LST-05"], "The owner is shown only with fetch-owner=true.", async |fx| {
+            fx.put("k", b"x").await?;
+            let without = expect::ok(fx.list("").send().await)?;
+            expect::eq("Owner", without.contents().first().and_then(|entry| entry.owner().cloned()), None)?;
+            let with = expect::ok(fx.list("").fetch_owner(true).send().await)?;
+            expect::some("Owner", with.contents().first().and_then(|entry| entry.owner())).map(drop)
+        })
+}
