@@ -17,6 +17,7 @@ mod redact;
 mod refresh;
 mod resources;
 mod sdk;
+pub mod sigv4;
 
 pub use access::{Access, AccessError, Account, Credentials};
 pub use address::AddressStats;
