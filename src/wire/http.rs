@@ -94,6 +94,17 @@ pub(crate) struct Caller {
     pub limits: Limits,
 }
 
+impl Caller {
+    /// Asks the budget for one request.
+    pub(crate) async fn admit(&self, operation: &str, upload: u64) -> Result<(), WireError> {
+        let admitted = match self.is_cleanup {
+            true => self.meter.admit_cleanup(operation).await,
+            false => self.meter.admit(operation, upload).await,
+        };
+        admitted.map_err(WireError::from)
+    }
+}
+
 /// Addresses, connections and keys of one vendor.
 #[derive(Debug)]
 pub(crate) struct Net {
@@ -243,7 +254,7 @@ fn head_of(operation: &str, request: &http::Request<SdkBody>) -> Head {
 }
 
 /// Waits for `future` as long as bytes move: a slow upload is no timeout.
-async fn with_progress<T>(flight: &Flight, limit: Duration, future: impl Future<Output = T>) -> Option<T> {
+pub(crate) async fn with_progress<T>(flight: &Flight, limit: Duration, future: impl Future<Output = T>) -> Option<T> {
     tokio::pin!(future);
     loop {
         let left = limit.checked_sub(flight.idle())?;

@@ -8,7 +8,7 @@ use tokio::sync::OnceCell;
 use super::address::AddressStats;
 use super::http::{Caller, Limits, Net};
 use super::sdk::{self, CONNECT_LIMIT, IDLE_LIMIT};
-use super::{Access, AccessError, Account, Meter, Recorder, Redactor, Space};
+use super::{Access, AccessError, Account, Meter, RawClient, Recorder, Redactor, Space};
 use crate::config::{Endpoint, Vendor};
 use crate::model::VendorId;
 use crate::store::VendorSink;
@@ -88,6 +88,10 @@ impl Link {
     /// An SDK client of the second account, if there is one.
     pub fn sdk_alt(&self, recorder: &Recorder) -> Option<aws_sdk_s3::Client> {
         self.access.alt.is_some().then(|| sdk::client(&self.net, Account::Alt, self.caller(recorder)))
+    }
+    /// A byte-exact client of the first account that records into `recorder`.
+    pub fn raw(&self, recorder: &Recorder) -> RawClient {
+        RawClient { net: self.net.clone(), account: Account::First, caller: self.caller(recorder) }
     }
     /// What was sent to each address so far, SDK and raw client together.
     pub fn addresses(&self) -> Vec<AddressStats> {

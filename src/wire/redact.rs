@@ -110,7 +110,10 @@ fn mask_after(text: String, marker: &str) -> String {
         masked.push_str(&text[from..start]);
         let rest = &text[start..];
         let blanks = rest.len() - rest.trim_start_matches(' ').len();
-        let length = rest[blanks..].find(|c| !is_token(c)).unwrap_or(rest.len() - blanks);
+        // Of `access key/date/region/service/aws4_request`, only the key is masked: the scope tells why a signature was refused.
+        let is_key = marker.starts_with("credential");
+        let is_end = |c| !is_token(c) || (is_key && "/%".contains(c));
+        let length = rest[blanks..].find(is_end).unwrap_or(rest.len() - blanks);
         if length > 0 {
             masked.push_str(MASK);
         }
@@ -130,11 +133,11 @@ mod tests {
         let authorization =
             "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20130524/us-east-1/s3/aws4_request, SignedHeaders=host;range, Signature=f0e8bdb8";
         let seen = redactor.header("Authorization", authorization);
-        assert_eq!(seen, "AWS4-HMAC-SHA256 Credential=***, SignedHeaders=host;range, Signature=***");
+        assert_eq!(seen, "AWS4-HMAC-SHA256 Credential=***/20130524/us-east-1/s3/aws4_request, SignedHeaders=host;range, Signature=***");
         assert_eq!(redactor.header("authorization", "AWS AKID:abc"), "***");
         assert_eq!(redactor.header("X-Amz-Security-Token", "abc"), "***");
         let target = "/b/k?X-Amz-Credential=AKID%2F2013&X-Amz-Date=2013&X-Amz-Signature=aeee&x-amz-security-token=FwoG%2B";
-        assert_eq!(redactor.text(target), "/b/k?X-Amz-Credential=***&X-Amz-Date=2013&X-Amz-Signature=***&x-amz-security-token=***");
+        assert_eq!(redactor.text(target), "/b/k?X-Amz-Credential=***%2F2013&X-Amz-Date=2013&X-Amz-Signature=***&x-amz-security-token=***");
         assert_eq!(redactor.text("400;chunk-signature=ad80\r\nabc"), "400;chunk-signature=***\r\nabc");
         assert_eq!(redactor.text("<AWSAccessKeyId>AKID</AWSAccessKeyId><Code>x</Code>"), "<AWSAccessKeyId>***</AWSAccessKeyId><Code>x</Code>");
     }

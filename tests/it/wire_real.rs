@@ -1,0 +1,191 @@
+//! The wire against real servers, each started here on a free loopback port.
+
+use std::collections::HashMap;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use aws_sdk_s3::primitives::ByteStream;
+use proofmark::config::Vendor;
+use proofmark::model::VendorId;
+use proofmark::store::RunDir;
+use proofmark::wire::{Access, Chunks, Link, Payload, Recorder};
+
+const KEY: &str = "wire-access-key";
+const SECRET: &str = "wire-secret-key-0123456789";
+
+/// A server process; killed at the end.
+struct Server {
+    child: Child,
+    port: u16,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill().and_then(|()| self.child.wait());
+    }
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn binary(name: &str) -> PathBuf {
+    let path = std::env::var("PATH").unwrap_or_default();
+    let home = std::env::var("HOME").unwrap_or_default();
+    let mut folders: Vec<PathBuf> = path.split(':').map(PathBuf::from).collect();
+    folders.push(Path::new(&home).join("go/bin"));
+    folders.into_iter().map(|folder| folder.join(name)).find(|path| path.exists()).unwrap_or_else(|| panic!("{name} is not installed"))
+}
+
+fn start(mut command: Command, port: u16) -> Server {
+    let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let server = Server { child, port };
+    let started = Instant::now();
+    while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+        assert!(started.elapsed() < Duration::from_secs(60), "the server does not listen");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    server
+}
+
+fn minio(data: &Path, prepare: impl FnOnce(&mut Command, u16)) -> Server {
+    let port = free_port();
+    let mut command = Command::new(binary("minio"));
+    command.env("MINIO_ROOT_USER", KEY).env("MINIO_ROOT_PASSWORD", SECRET).env("MINIO_UPDATE", "off").env("MINIO_BROWSER", "off");
+    command.arg("server").arg("--address").arg(format!("127.0.0.1:{port}"));
+    prepare(&mut command, port);
+    command.arg(data.join("minio"));
+    start(command, port)
+}
+
+fn link(directory: &Path, toml: &str, env: &[(&str, &str)]) -> Link {
+    let common = "title = 'x'\ndeployment = 'self_run'\n";
+    let vendor: Vendor =
+        toml::from_str(&format!("{common}{toml}")).unwrap_or_else(|_| toml::from_str(&format!("{}{toml}", common.replace('_', "-"))).unwrap());
+    let id = VendorId::from("minio");
+    let mut variables: HashMap<&str, &str> = HashMap::from([("K", KEY), ("S", SECRET)]);
+    variables.extend(env.iter().copied());
+    let access = Access::resolve(&id, &vendor, directory, &|name| variables.get(name).map(|value| (*value).to_owned())).unwrap();
+    let sink = RunDir::create(directory.join("run")).unwrap().vendor(&id).unwrap();
+    Link::open(id, Arc::new(vendor), access, Arc::new(sink), 1, "pm-12345678-").unwrap()
+}
+
+const CREDENTIALS: &str = "[credentials]\naccess_key_env = 'K'\nsecret_key_env = 'S'\n";
+
+async fn round_trip(link: &Link, recorder: &Recorder) -> Result<(), aws_sdk_s3::Error> {
+    let space = link.space("round").await.expect("the bucket can be created");
+    let s3 = link.sdk(recorder);
+    let body = vec![7u8; 100_000];
+    s3.put_object().bucket(&space.bucket).key("a b/ü").body(ByteStream::from(body.clone())).send().await?;
+    let got = s3.get_object().bucket(&space.bucket).key("a b/ü").send().await?;
+    assert_eq!(got.body.collect().await.unwrap().to_vec(), body);
+    s3.head_object().bucket(&space.bucket).key("a b/ü").send().await?;
+    s3.delete_object().bucket(&space.bucket).key("a b/ü").send().await?;
+    let gone = s3.get_object().bucket(&space.bucket).key("a b/ü").send().await.unwrap_err();
+    assert!(gone.as_service_error().unwrap().is_no_such_key());
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs lab servers: tests/run runs it"]
+async fn the_sdk_works_over_our_connector_and_every_request_is_recorded() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = minio(directory.path(), |_, _| {});
+    let link = link(directory.path(), &format!("endpoints = ['http://127.0.0.1:{}']\n{CREDENTIALS}", server.port), &[]);
+    let recorder = Recorder::new();
+    wait_ready(&link).await;
+    round_trip(&link, &recorder).await.unwrap();
+    let exchanges = recorder.exchanges();
+    let operations: Vec<_> = exchanges.iter().map(|exchange| (exchange.operation.as_str(), exchange.status)).collect();
+    let expected = [("PutObject", 200), ("GetObject", 200), ("HeadObject", 200), ("DeleteObject", 204), ("GetObject", 404)];
+    assert_eq!(operations, expected);
+    assert!(exchanges.iter().all(|exchange| exchange.failure.is_none()), "{exchanges:#?}");
+    assert!(exchanges[1..].iter().all(|exchange| exchange.reused), "{exchanges:#?}");
+    let text = serde_json::to_string(&exchanges).unwrap();
+    assert!(!text.contains(KEY) && !text.contains(SECRET) && text.contains("Credential=***/"), "{text}");
+    assert!(!regex_like(&text, "Signature="), "{text}");
+}
+
+/// Whether 64 hexadecimal digits follow `marker` anywhere.
+fn regex_like(text: &str, marker: &str) -> bool {
+    text.split(marker).skip(1).any(|rest| rest.len() >= 64 && rest.bytes().take(64).all(|byte| byte.is_ascii_hexdigit()))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs lab servers: tests/run runs it"]
+async fn raw_requests_are_accepted_when_right_and_refused_when_tampered_with() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = minio(directory.path(), |_, _| {});
+    let link = link(directory.path(), &format!("endpoints = ['http://127.0.0.1:{}']\n{CREDENTIALS}", server.port), &[]);
+    wait_ready(&link).await;
+    let bucket = link.create_bucket("raw").await.unwrap();
+    let recorder = Recorder::new();
+    let raw = link.raw(&recorder);
+    let put = |key: &str| raw.request("PUT", &bucket, key).operation("PutObject").header("x-amz-meta-a", "1");
+    let crc = ("x-amz-checksum-crc32c", "8P9ykg==");
+    let good = [
+        ("header", put("a").body("0123456789")),
+        ("unsigned payload", put("b").body("0123456789").payload(Payload::Unsigned)),
+        ("signed chunks", put("c").body(vec![b'x'; 70_000]).payload(Payload::Chunks(Chunks::signed(65_536)))),
+        ("signed chunks and trailer", put("d").body("123456789").payload(Payload::Chunks(Chunks::signed(8192).trailer(crc.0, "4waSgw==")))),
+        ("unsigned trailer", put("e").body("123456789").payload(Payload::Chunks(Chunks::unsigned(8192, crc.0, "4waSgw==")))),
+        ("presigned", put("f").body("0123456789").presigned(60)),
+        ("100-continue", put("g").body("0123456789").expect_continue(Duration::from_secs(5))),
+        ("in pieces", put("h").body("0123456789").in_pieces(7, Duration::from_millis(1))),
+        ("skew of 5 min", put("i").body("0").skewed(-300)),
+    ];
+    for (name, request) in good {
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status, 200, "{name}: {answer:?}");
+        assert_eq!(answer.interim, if name == "100-continue" { vec![100] } else { vec![] }, "{name}");
+    }
+    assert_eq!(raw.request("GET", &bucket, "c").operation("GetObject").send().await.unwrap().body, vec![b'x'; 70_000]);
+    let bad = [
+        ("wrong secret", put("a").wrong_secret("another-secret"), "SignatureDoesNotMatch"),
+        ("header changed", put("a").tamper(|message| message.set("x-amz-meta-a", "2")), "SignatureDoesNotMatch"),
+        ("body changed", put("a").body("0123456789").tamper(|message| message.body[0] = b'9'), "XAmzContentSHA256Mismatch"),
+        ("skew of 20 min", put("a").skewed(-1200), "RequestTimeTooSkewed"),
+        ("anonymous", put("a").anonymous(), "AccessDenied"),
+        (
+            "chunk changed",
+            put("a").body("0123").payload(Payload::Chunks(Chunks::signed(8192))).tamper_chunks(|body| body.chunks[0].data[0] = b'9'),
+            "SignatureDoesNotMatch",
+        ),
+        ("wrong service", put("a").scope(|scope| scope.service = "ec2".to_owned()), "AuthorizationHeaderMalformed"),
+        ("presigned for an hour, an hour too late", put("a").presigned(60).skewed(-3600), "AccessDenied"),
+        (
+            "wrong trailer",
+            put("a").body("123456789").payload(Payload::Chunks(Chunks::unsigned(8192, crc.0, "AAAAAA=="))),
+            "XAmzContentChecksumMismatch",
+        ),
+    ];
+    for (name, request, code) in bad {
+        let answer = request.send().await.unwrap();
+        assert!(answer.status >= 400 && answer.code().as_deref() == Some(code), "{name}: {} {:?}", answer.status, answer.code());
+    }
+    put("early").body(vec![0; 100_000]).abandon_after(1000, false).await.unwrap();
+    put("early").body(vec![0; 100_000]).abandon_after(1000, true).await.unwrap();
+    assert_eq!(raw.request("HEAD", &bucket, "early").send().await.unwrap().status, 404);
+    let mut connection = raw.connect().await.unwrap();
+    for count in 1..=3 {
+        assert_eq!(raw.request("GET", &bucket, "a").send_on(&mut connection).await.unwrap().body, b"0123456789");
+        assert_eq!((connection.requests(), connection.keeps_open(), connection.unread()), (count, true, &b""[..]));
+    }
+    let text = serde_json::to_string(&recorder.exchanges()).unwrap();
+    assert!(!text.contains(KEY) && !text.contains(SECRET) && !text.contains("another-secret"), "{text}");
+    for marker in ["Signature=", "signature=", "signature:"] {
+        assert!(!regex_like(&text, marker), "{marker}: {text}");
+    }
+}
+
+/// The port is open before the server answers.
+async fn wait_ready(link: &Link) {
+    let started = Instant::now();
+    while let Err(error) = link.sdk(&Recorder::new()).list_buckets().send().await {
+        assert!(started.elapsed() < Duration::from_secs(60), "{error:?}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
