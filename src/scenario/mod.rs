@@ -1,1 +1,3 @@
-//! scenario.
+//! What a scenario file's kind does: load and measure it, or break and check it.
+
+pub mod throughput;

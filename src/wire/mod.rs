@@ -23,6 +23,7 @@ mod sdk;
 pub mod sigv4;
 
 pub use access::{Access, AccessError, Account, Credentials};
+pub(crate) use address::Address;
 pub use address::AddressStats;
 pub use clean::{Cleaned, clean};
 pub use dial::{DialError, Dialer, Stream};

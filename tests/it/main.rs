@@ -2,3 +2,5 @@
 
 mod cases;
 mod wire_real;
+mod load;
+mod load_server;

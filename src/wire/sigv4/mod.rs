@@ -154,7 +154,8 @@ pub fn sign(request: &Request<'_>, signed: &[&str], payload_hash: &str, credenti
     sign_with(request, signed, payload_hash, credentials.access_key.expose(), key, scope)
 }
 
-fn sign_with(request: &Request<'_>, signed: &[&str], payload_hash: &str, access_key: &str, key: SigningKey, scope: &Scope) -> Signature {
+/// [`sign`] with a key that was derived before: for many requests of one day.
+pub fn sign_with(request: &Request<'_>, signed: &[&str], payload_hash: &str, access_key: &str, key: SigningKey, scope: &Scope) -> Signature {
     let (canonical, signed_headers) = canonical::request(request, signed, payload_hash);
     let credential_scope = scope.credential_scope();
     let string_to_sign = format!("{ALGORITHM}\n{}\n{credential_scope}\n{}", scope.time, sha256_hex(&canonical));

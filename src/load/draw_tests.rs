@@ -1,0 +1,99 @@
+//! Tests of the draw.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::*;
+use crate::config::{LoopKind, MixEntry};
+use crate::load::Bodies;
+use crate::units::Bytes;
+
+fn entry(operation: Operation, share: u32) -> MixEntry {
+    MixEntry { operation, share, range: None }
+}
+
+fn spec(work: Work) -> Arc<LoadSpec> {
+    Arc::new(LoadSpec {
+        bucket: "b".into(),
+        prefix: "p/".into(),
+        work,
+        bodies: Arc::new(Bodies::new(1, 4096)),
+        objects: 20,
+        concurrency: 2,
+        load_loop: LoopKind::Closed,
+        payload: PayloadMode::CachedSigned,
+        verify_share: 0.0,
+        warm_up: Duration::ZERO,
+        duration: Duration::from_secs(1),
+        seed: 3,
+    })
+}
+
+fn drain(draw: &mut Draw, count: usize) -> Vec<Planned> {
+    let mut drawn = Vec::new();
+    while let Some(planned) = draw.next().filter(|_| drawn.len() < count) {
+        draw.done(&planned, true);
+        drawn.push(planned);
+    }
+    drawn
+}
+
+#[test]
+fn a_mix_follows_its_shares_and_the_same_seed_draws_the_same() {
+    let spec = spec(Work::Mix { mix: vec![entry(Operation::GetObject, 80), entry(Operation::HeadObject, 20)], doomed: false });
+    let drawn = drain(&mut Draw::new(Arc::clone(&spec), 0), 5000);
+    let gets = drawn.iter().filter(|planned| planned.operation == Operation::GetObject).count();
+    assert!((3900..4100).contains(&gets), "{gets}");
+    assert_eq!(drawn, drain(&mut Draw::new(Arc::clone(&spec), 0), 5000));
+    assert_ne!(drawn, drain(&mut Draw::new(spec, 1), 5000));
+}
+
+#[test]
+fn a_fill_writes_each_object_once_over_all_slots() {
+    let spec = spec(Work::Fill { set: "read", numbers: (0..20).collect() });
+    let keys: Vec<String> = (0..2).flat_map(|slot| drain(&mut Draw::new(Arc::clone(&spec), slot), 100)).map(|planned| planned.key).collect();
+    assert_eq!((keys.len(), keys.iter().collect::<BTreeSet<_>>().len()), (20, 20));
+    assert!(keys.contains(&"p/read/00000019".to_owned()));
+}
+
+#[test]
+fn written_objects_never_exceed_their_number_and_deletions_hit_what_exists() {
+    let mix = vec![entry(Operation::PutObject, 60), entry(Operation::DeleteObject, 40)];
+    let mut draw = Draw::new(spec(Work::Mix { mix, doomed: false }), 1);
+    let mut live = BTreeSet::new();
+    for planned in drain(&mut draw, 2000) {
+        if planned.operation == Operation::PutObject {
+            live.insert(planned.key);
+        } else {
+            assert!(live.remove(&planned.key), "{} did not exist", planned.key);
+        }
+        assert!(live.len() <= 10, "{live:?}");
+    }
+}
+
+#[test]
+fn objects_to_delete_are_used_up_once() {
+    let spec = spec(Work::Mix { mix: vec![entry(Operation::DeleteObject, 100)], doomed: true });
+    let keys: Vec<String> = (0..2).flat_map(|slot| drain(&mut Draw::new(Arc::clone(&spec), slot), 100)).map(|planned| planned.key).collect();
+    assert_eq!((keys.len(), keys.iter().collect::<BTreeSet<_>>().len()), (20, 20));
+}
+
+#[test]
+fn ranges_are_aligned_and_inside_the_object() {
+    let mix = vec![MixEntry { operation: Operation::GetObject, share: 1, range: Some(Bytes(1024)) }];
+    let mut starts: BTreeMap<u64, u32> = BTreeMap::new();
+    for planned in drain(&mut Draw::new(spec(Work::Mix { mix, doomed: false }), 0), 400) {
+        let (start, end) = planned.range.unwrap();
+        assert_eq!(end - start + 1, 1024);
+        *starts.entry(start).or_default() += 1;
+    }
+    assert_eq!(starts.keys().copied().collect::<Vec<_>>(), [0, 1024, 2048, 3072]);
+}
+
+#[test]
+fn the_first_read_of_a_slot_is_verified_even_if_no_share_is() {
+    let spec = spec(Work::Mix { mix: vec![entry(Operation::GetObject, 1)], doomed: false });
+    let verified: Vec<bool> = drain(&mut Draw::new(spec, 0), 50).iter().map(|planned| planned.verify).collect();
+    assert_eq!(verified.iter().filter(|verify| **verify).count(), 1);
+    assert!(verified[0]);
+}

@@ -1,0 +1,237 @@
+//! A load's result as a record: metrics, gates, histograms, series.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::{Cell, Runner};
+use crate::config::{LoopKind, Operation, PayloadMode};
+use crate::load::{Latencies, LoadResult, LoadSpec, Steady, Stop, Tally, series_width};
+use crate::model::{Direction, Gate, GateVerdict, Kind, Metric, Outcome, ScenarioRecord, SeriesPoint, Window};
+
+const BUILD: &str = if cfg!(debug_assertions) { "debug" } else { "release" };
+
+/// `connection x12, status 503 x3`.
+pub(super) fn list_errors(errors: &BTreeMap<String, u64>) -> String {
+    errors.iter().map(|(class, count)| format!("{class} x{count}")).collect::<Vec<_>>().join(", ")
+}
+
+fn millis(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}
+
+impl Runner {
+    /// The record of a cell before anything is measured.
+    pub(super) fn blank(&self, cell: &Cell, repeat: u32) -> ScenarioRecord {
+        ScenarioRecord {
+            scenario: self.id.clone(),
+            kind: Kind::Throughput,
+            code: self.spec.code.clone(),
+            title: self.spec.title.clone(),
+            cell: cell.to_string(),
+            repeat,
+            outcome: Outcome::Measured,
+            parameters: BTreeMap::new(),
+            metrics: Vec::new(),
+            gates: Vec::new(),
+            histograms: BTreeMap::new(),
+            series: Vec::new(),
+            windows: Vec::new(),
+            client_load: None,
+            findings: Vec::new(),
+            evidence: None,
+            duration_ms: 0.0,
+            client: self.client.clone(),
+        }
+    }
+}
+
+/// Fills the record of a cell with what was measured.
+pub(super) fn fill(record: &mut ScenarioRecord, cell: &Cell, spec: &LoadSpec, result: &LoadResult) {
+    let all = result.ledger.window_of_all(result.from, result.to);
+    record.parameters = parameters(cell, spec, result);
+    record.metrics = metrics(cell, spec, result, &all);
+    record.gates.extend(corruption_gate(cell, result));
+    let is_open = matches!(spec.load_loop, LoopKind::Open { .. });
+    for operation in result.ledger.operations() {
+        let tally = result.ledger.window(operation, result.from, result.to);
+        record.histograms.insert(format!("{}.service", operation.name()), tally.service.encode());
+        if is_open {
+            record.histograms.insert(format!("{}.response", operation.name()), tally.response.encode());
+        }
+    }
+    record.series = series(spec, result);
+    record.windows = windows(spec, result);
+    record.findings = findings(spec, result, &all);
+    let mut client_load = result.client_load.clone();
+    if BUILD == "debug" {
+        let reason = "the client is a debug build".to_owned();
+        client_load.limited = Some(client_load.limited.map_or(reason.clone(), |other| format!("{other}; {reason}")));
+    }
+    record.client_load = Some(client_load);
+    record.outcome = outcome(result, &all);
+}
+
+fn outcome(result: &LoadResult, all: &Tally) -> Outcome {
+    if let Some((Stop::Budget(limit), at)) = &result.stopped {
+        return Outcome::Unresolved(format!("stopped after {:.1} s: {limit}", at.as_secs_f64()));
+    }
+    if result.to.saturating_sub(result.from) < result.ledger.bucket() {
+        return Outcome::Unresolved("the objects were used up before anything could be measured".to_owned());
+    }
+    let unanswered = ["connection", "timeout"].iter().filter_map(|class| all.errors.get(*class)).sum::<u64>();
+    if all.ok == 0 && unanswered == all.failed() {
+        return Outcome::Unresolved(format!("no request was answered: {}", list_errors(&all.errors)));
+    }
+    Outcome::Measured
+}
+
+fn parameters(cell: &Cell, spec: &LoadSpec, result: &LoadResult) -> BTreeMap<String, String> {
+    let mut parameters = BTreeMap::new();
+    let mut set = |name: &str, value: String| drop(parameters.insert(name.to_owned(), value));
+    set(
+        "loop",
+        match spec.load_loop {
+            LoopKind::Closed => "closed".to_owned(),
+            LoopKind::Open { rate_per_s } => format!("open, Poisson, {rate_per_s} requests/s"),
+        },
+    );
+    set("object_size", cell.object_size.to_string());
+    set("objects", spec.objects.to_string());
+    set("concurrency", cell.concurrency.to_string());
+    set("build", BUILD.to_owned());
+    set("engine", "hyper HTTP/1.1, keep-alive, no retries".to_owned());
+    let warm_up = if cell.needs_doomed() { "none: deleting uses its objects up".to_owned() } else { format!("{} ms", millis(spec.warm_up)) };
+    set("warm_up", warm_up);
+    set(
+        "warm_up_cut",
+        match result.steady {
+            Steady::After(buckets) => format!("{} ms more by MSER-5", millis(result.ledger.bucket() * buckets as u32)),
+            Steady::Never => "MSER-5: no steady state in the first half, nothing cut".to_owned(),
+            Steady::TooShort => "MSER-5: too short to judge, nothing cut".to_owned(),
+        },
+    );
+    set("measured_ms", format!("{:.0}", millis(result.to.saturating_sub(result.from))));
+    if cell.sends(Operation::PutObject) {
+        set(
+            "payload",
+            match spec.payload {
+                PayloadMode::CachedSigned => {
+                    format!("cached-signed: {} bodies in turn, hashed beforehand; a server that deduplicates sees them again", spec.bodies.cached())
+                }
+                PayloadMode::UniqueSigned => "unique-signed: every body is new and hashed when it is sent".to_owned(),
+                PayloadMode::Unsigned => "unsigned: every body is new, UNSIGNED-PAYLOAD over TLS".to_owned(),
+            },
+        );
+        set("written_keys", format!("each connection writes its own keys in turn, {} in all", spec.objects.max(u64::from(spec.concurrency))));
+    }
+    if cell.sends(Operation::GetObject) {
+        set("verified_reads", result.ledger.verified.to_string());
+    }
+    parameters
+}
+
+fn metric(name: impl Into<String>, unit: &str, direction: Direction, value: Option<f64>, n: u64) -> Metric {
+    Metric { name: name.into(), unit: unit.to_owned(), direction, value, n }
+}
+
+fn metrics(cell: &Cell, spec: &LoadSpec, result: &LoadResult, all: &Tally) -> Vec<Metric> {
+    let seconds = result.to.saturating_sub(result.from).as_secs_f64();
+    let per_s = |amount: f64| (seconds > 0.0).then(|| amount / seconds);
+    let mut metrics = Vec::new();
+    if cell.sends(Operation::GetObject) || cell.sends(Operation::PutObject) {
+        let mib = all.payload_bytes / (1u64 << 20) as f64;
+        metrics.push(metric("throughput_mib_s", "MiB/s", Direction::HigherBetter, per_s(mib), all.ok));
+    }
+    metrics.push(metric("operations_per_s", "1/s", Direction::HigherBetter, per_s(all.ok as f64), all.ok));
+    push_latencies(&mut metrics, "latency_ms", &all.response);
+    if let LoopKind::Open { .. } = spec.load_loop {
+        push_latencies(&mut metrics, "service_latency_ms", &all.service);
+        metrics.push(metric("late", "1", Direction::LowerBetter, Some(result.ledger.late as f64), all.ok));
+        metrics.push(metric("dropped", "1", Direction::LowerBetter, Some(result.ledger.dropped as f64), all.ok));
+    }
+    let mixed = cell.mix.iter().any(|entry| entry.operation != cell.mix[0].operation);
+    for operation in result.ledger.operations() {
+        let tally = result.ledger.window(operation, result.from, result.to);
+        let prefix = if mixed { format!("{}.", operation.name()) } else { String::new() };
+        if mixed {
+            push_latencies(&mut metrics, &format!("{prefix}latency_ms"), &tally.response);
+            metrics.push(metric(format!("{prefix}operations_per_s"), "1/s", Direction::HigherBetter, per_s(tally.ok as f64), tally.ok));
+        }
+        if operation == Operation::GetObject {
+            let (value, n) = (tally.first_byte.quantile_ms(0.5), tally.first_byte.count());
+            metrics.push(metric(format!("{prefix}time_to_first_byte_ms_p50"), "ms", Direction::LowerBetter, value, n));
+        }
+    }
+    let (failed, sent) = (all.failed(), all.failed() + all.ok);
+    metrics.push(metric("errors", "1", Direction::LowerBetter, Some(failed as f64), sent));
+    metrics.push(metric("error_share", "1", Direction::LowerBetter, (sent > 0).then(|| failed as f64 / sent as f64), sent));
+    metrics
+}
+
+fn push_latencies(metrics: &mut Vec<Metric>, name: &str, latencies: &Latencies) {
+    for (suffix, quantile) in [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p999", 0.999)] {
+        metrics.push(metric(format!("{name}_{suffix}"), "ms", Direction::LowerBetter, latencies.quantile_ms(quantile), latencies.count()));
+    }
+    metrics.push(metric(format!("{name}_max"), "ms", Direction::LowerBetter, latencies.max_ms(), latencies.count()));
+}
+
+/// Judged over everything that was read, the warm-up included, and in debug builds too: a wrong byte is wrong at any speed.
+fn corruption_gate(cell: &Cell, result: &LoadResult) -> Option<Gate> {
+    if !cell.sends(Operation::GetObject) {
+        return None;
+    }
+    let reads = result.ledger.window(Operation::GetObject, Duration::ZERO, Duration::MAX);
+    let (corrupt, verified) = (reads.errors.get("corrupt").copied().unwrap_or(0), result.ledger.verified);
+    let verdict = match (corrupt, verified) {
+        (1.., _) => GateVerdict::NotMet,
+        (0, 0) => GateVerdict::Untested,
+        (0, _) => GateVerdict::Met,
+    };
+    let observed = format!("{corrupt} corrupt of {} reads; {verified} were compared byte for byte, all by length", reads.ok + reads.failed());
+    let limit = "no read differs from what was written".to_owned();
+    Some(Gate { name: "no_corrupt_reads".to_owned(), verdict, limit, observed, evidence: None })
+}
+
+fn series(spec: &LoadSpec, result: &LoadResult) -> Vec<SeriesPoint> {
+    let width = series_width(spec.duration);
+    let mut points = Vec::new();
+    let mut start = Duration::ZERO;
+    while start + width <= result.to {
+        let tally = result.ledger.window_of_all(start, start + width);
+        points.push(SeriesPoint {
+            offset_ms: millis(start),
+            ok: tally.ok,
+            errors: tally.failed(),
+            payload_bytes: tally.payload_bytes.round() as u64,
+            latency_ms_p50: tally.response.quantile_ms(0.5),
+            latency_ms_p99: tally.response.quantile_ms(0.99),
+        });
+        start += width;
+    }
+    points
+}
+
+fn windows(spec: &LoadSpec, result: &LoadResult) -> Vec<Window> {
+    let spans = [("warm-up", Duration::ZERO, spec.warm_up), ("cut", spec.warm_up, result.from), ("measure", result.from, result.to)];
+    let not_empty = spans.into_iter().filter(|(_, start, end)| start < end);
+    not_empty.map(|(label, start, end)| Window { label: label.to_owned(), start_ms: millis(start), end_ms: millis(end) }).collect()
+}
+
+fn findings(spec: &LoadSpec, result: &LoadResult, all: &Tally) -> Vec<String> {
+    let mut findings = Vec::new();
+    if all.failed() > 0 {
+        findings.push(format!("{} of {} requests failed: {}.", all.failed(), all.failed() + all.ok, list_errors(&all.errors)));
+    }
+    if let Some((Stop::UsedUp, at)) = &result.stopped {
+        let planned = spec.duration.as_secs_f64();
+        findings.push(format!("All {} objects were deleted after {:.2} s of {planned} s: measured until then.", spec.objects, at.as_secs_f64()));
+    }
+    if result.steady == Steady::Never {
+        findings.push("No steady state within the first half of the measured time: the mean may not be that of a longer run.".to_owned());
+    }
+    if result.ledger.dropped > 0 {
+        let due = all.ok + all.failed() + result.ledger.dropped;
+        findings.push(format!("{} of {due} requests that were due were never started: the rate is above the vendor's.", result.ledger.dropped));
+    }
+    findings
+}

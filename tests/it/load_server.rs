@@ -1,0 +1,180 @@
+//! A small S3 server in memory that counts requests and misbehaves as told. It checks no signatures.
+
+use std::collections::{BTreeMap, HashMap};
+use std::convert::Infallible;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use proofmark::config::{Endpoint, Secret, Vendor};
+use proofmark::model::VendorId;
+use proofmark::store::RunDir;
+use proofmark::wire::{Access, Credentials, Link};
+
+/// What the server does wrong.
+#[derive(Debug, Clone, Copy)]
+pub enum Misbehaviour {
+    None,
+    /// Every n-th request to an object gets 503.
+    FailEvery(u64),
+    /// Each read has a wrong byte.
+    FlipByte,
+    /// Each read lacks its last byte.
+    Shorten,
+    /// Each answer takes this long.
+    Delay(Duration),
+    /// Once, after so many requests, no request is answered for this time.
+    StallOnce {
+        after: u64,
+        time: Duration,
+    },
+}
+
+#[derive(Debug, Default)]
+struct State {
+    objects: HashMap<String, Bytes>,
+    counts: BTreeMap<String, u64>,
+    host: String,
+    token: String,
+    stalled_until: Option<Instant>,
+}
+
+#[derive(Debug)]
+pub struct Server {
+    pub endpoint: Endpoint,
+    state: Arc<Mutex<State>>,
+    runtime: Option<tokio::runtime::Runtime>,
+}
+
+impl Server {
+    pub fn start(misbehaviour: Misbehaviour) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+        let endpoint = Endpoint::try_from(format!("http://{}", listener.local_addr().unwrap())).unwrap();
+        let state = Arc::new(Mutex::new(State::default()));
+        let own = Arc::clone(&state);
+        runtime.spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let state = Arc::clone(&own);
+                let service = hyper::service::service_fn(move |request| answer(Arc::clone(&state), misbehaviour, request));
+                tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+            }
+        });
+        Self { endpoint, state, runtime: Some(runtime) }
+    }
+    /// Requests of a kind, e.g. `GET object`, or answers of a status, e.g. `503`.
+    pub fn count(&self, kind: &str) -> u64 {
+        self.state.lock().unwrap().counts.get(kind).copied().unwrap_or(0)
+    }
+    /// All requests but CreateBucket.
+    pub fn total(&self) -> u64 {
+        self.state.lock().unwrap().counts["all"]
+    }
+    /// The last Host header and session token.
+    pub fn last_headers(&self) -> (String, String) {
+        let state = self.state.lock().unwrap();
+        (state.host.clone(), state.token.clone())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// A link to the servers; `more` is appended to the vendor file.
+pub fn link(servers: &[&Server], more: &str) -> Link {
+    let vendor: Vendor = toml::from_str(&format!("title = \"t\"\ndeployment = \"self-run\"\n{more}")).unwrap();
+    let credentials = Credentials {
+        access_key: Secret::new("an-access-key"),
+        secret_key: Secret::new("a-secret-key"),
+        session_token: Some(Secret::new("a-session-token")),
+    };
+    let mut access = Access::direct(servers[0].endpoint.clone(), "us-east-1", credentials);
+    access.endpoints = servers.iter().map(|server| server.endpoint.clone()).collect();
+    access.addressing = vendor.addressing;
+    let directory = tempfile::tempdir().unwrap().keep();
+    let sink = RunDir::create(Path::new(&directory)).unwrap().vendor(&VendorId::from("t")).unwrap();
+    Link::open(VendorId::from("t"), Arc::new(vendor), access, Arc::new(sink), 7, "pm-test-").unwrap()
+}
+
+async fn answer(state: Arc<Mutex<State>>, misbehaviour: Misbehaviour, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+    let (head, body) = request.into_parts();
+    let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+    let header = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+    let bucket_in_host = header("host").starts_with("pm-test-");
+    let path = head.uri.path().trim_start_matches('/').to_owned();
+    let is_object = if bucket_in_host { !path.is_empty() } else { path.trim_end_matches('/').contains('/') };
+    let kind = format!("{} {}", head.method, if is_object { "object" } else { "bucket" });
+    if kind == "PUT bucket" {
+        return Ok(Response::new(Full::default()));
+    }
+    let (number, wait) = {
+        let mut state = state.lock().unwrap();
+        *state.counts.entry(kind.clone()).or_default() += 1;
+        *state.counts.entry("all".to_owned()).or_default() += 1;
+        (state.host, state.token) = (header("host"), header("x-amz-security-token"));
+        let number = state.counts["all"];
+        (number, wait(&mut state, misbehaviour, number))
+    };
+    if !wait.is_zero() {
+        tokio::time::sleep(wait).await;
+    }
+    let mut state = state.lock().unwrap();
+    if matches!(misbehaviour, Misbehaviour::FailEvery(every) if is_object && number.is_multiple_of(every)) {
+        *state.counts.entry("503".to_owned()).or_default() += 1;
+        return Ok(Response::builder().status(503).body(Full::default()).unwrap());
+    }
+    Ok(serve(&mut state, misbehaviour, &kind, &path, &header("range"), body))
+}
+
+fn wait(state: &mut State, misbehaviour: Misbehaviour, number: u64) -> Duration {
+    match misbehaviour {
+        Misbehaviour::Delay(time) => time,
+        Misbehaviour::StallOnce { after, time } => {
+            if number == after {
+                state.stalled_until = Some(Instant::now() + time);
+            }
+            state.stalled_until.map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()))
+        }
+        _ => Duration::ZERO,
+    }
+}
+
+fn serve(state: &mut State, misbehaviour: Misbehaviour, kind: &str, path: &str, range: &str, body: Bytes) -> Response<Full<Bytes>> {
+    let found = state.objects.get(path).cloned();
+    let plain = |status: u16, body: Bytes| Response::builder().status(status).body(Full::new(body)).unwrap();
+    match (kind, found) {
+        ("PUT object", _) => {
+            state.objects.insert(path.to_owned(), body);
+            plain(200, Bytes::new())
+        }
+        ("DELETE object", _) => {
+            state.objects.remove(path);
+            plain(204, Bytes::new())
+        }
+        ("GET bucket", _) => plain(200, Bytes::from_static(b"<ListBucketResult/>")),
+        ("HEAD object", Some(object)) => Response::builder().header("content-length", object.len()).body(Full::default()).unwrap(),
+        ("GET object", Some(object)) => {
+            let mut bytes = object.to_vec();
+            match misbehaviour {
+                Misbehaviour::FlipByte => bytes[1000] ^= 1,
+                Misbehaviour::Shorten => drop(bytes.pop()),
+                _ => {}
+            }
+            match range.strip_prefix("bytes=").and_then(|range| range.split_once('-')) {
+                Some((first, last)) => plain(206, Bytes::copy_from_slice(&bytes[first.parse().unwrap()..=last.parse().unwrap()])),
+                None => plain(200, bytes.into()),
+            }
+        }
+        _ => plain(404, Bytes::new()),
+    }
+}
