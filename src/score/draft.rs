@@ -18,8 +18,11 @@ impl<'a> Source<'a> {
     fn plan(&self) -> Option<&'a PlannedVendor> {
         self.run.header.plan.vendors.iter().find(|planned| planned.vendor == self.vendor.record.vendor)
     }
+    /// Cases that the profile asks for, also those that the plan leaves out for this vendor.
     pub fn planned_cases(&self) -> Vec<&'a str> {
-        self.plan().map(|plan| plan.cases.iter().map(String::as_str).collect()).unwrap_or_default()
+        let Some(plan) = self.plan() else { return Vec::new() };
+        let skipped = plan.skipped.iter().map(|skip| &skip.what).filter(|what| what.contains("::"));
+        plan.cases.iter().chain(skipped).map(String::as_str).collect()
     }
     /// Planned cells of a kind, as scenario and cell.
     pub fn planned_cell_parts(&self, kind: Kind) -> BTreeSet<(String, String)> {
