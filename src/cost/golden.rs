@@ -178,6 +178,7 @@ fn every_card_has_a_class_for_every_operation_of_every_other_card() {
     };
     let aws = operations("aws-s3");
     assert!(aws.len() > 110);
+    assert!(["Preflight", "Unknown", "PostObject"].iter().all(|metered| aws.iter().any(|known| known == metered)), "the meter uses these too");
     for vendor in ["cloudflare-r2", "backblaze-b2", "wasabi"] {
         assert_eq!(operations(vendor), aws, "{vendor}");
     }
