@@ -4,5 +4,5 @@
 mod suites;
 
 fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+    proofmark::cli::main(suites::all())
 }

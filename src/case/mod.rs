@@ -17,7 +17,7 @@ pub mod values;
 pub use answer::{Answer, Refusal};
 pub use finding::{Checked, Finding, Trouble, WithClass};
 pub use fixture::Fixture;
-pub use run::{Summary, run};
+pub use run::{Summary, hindrance, run};
 pub use suite::{BucketNeed, Case, Suite};
 
 use crate::model::CaseInfo;

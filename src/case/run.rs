@@ -12,7 +12,8 @@ use tokio::runtime::Handle;
 
 use super::judge::{Attempt, Judged, judge};
 use super::{BucketNeed, Case, Fixture};
-use crate::model::{CaseRecord, ClientId, Verdict};
+use crate::config::Vendor;
+use crate::model::{CaseRecord, Verdict};
 use crate::store::StoreError;
 use crate::wire::{Exchange, Failure, Link, Recorder};
 
@@ -68,7 +69,9 @@ fn collect(receiver: &Receiver<Result<CaseRecord, StoreError>>, seen: &(dyn Fn(&
 fn trial(link: &Link, case: &Case, handle: &Handle, sender: Sender<Result<CaseRecord, StoreError>>) -> Trial {
     let (link, case, handle) = (link.clone(), case.clone(), handle.clone());
     Trial::ignorable_test(case.info.id.as_str().to_owned(), move || {
-        let written = handle.block_on(record(&link, &case, DEADLINE));
+        let Some(written) = handle.block_on(record(&link, &case, DEADLINE)).transpose() else {
+            return Err("the run was stopped".into());
+        };
         let outcome = outcome(&written);
         // The collector is gone only after a record could not be written: then nothing further is started.
         sender.send(written).map_err(|_| "the run was stopped")?;
@@ -90,14 +93,17 @@ fn outcome(written: &Result<CaseRecord, StoreError>) -> Result<Completion, Faile
     }
 }
 
-/// Runs one case and appends its record.
-pub(super) async fn record(link: &Link, case: &Case, deadline: Duration) -> Result<CaseRecord, StoreError> {
+/// Runs one case and appends its record. A case that the end of the run cut off has none: a resumed run begins it anew.
+pub(super) async fn record(link: &Link, case: &Case, deadline: Duration) -> Result<Option<CaseRecord>, StoreError> {
     let started = Instant::now();
     let mut attempts = Vec::new();
-    let judged = match hindrance(link, case) {
-        Some(judged) => judged,
+    let judged = match hindrance(&link.vendor, link.access.alt.is_some(), case) {
+        Some((verdict, reason)) => Judged::because(verdict, reason),
         None => attempt_all(link, case, deadline, &mut attempts).await,
     };
+    if link.meter.is_closed() {
+        return Ok(None);
+    }
     let exchanges = || attempts.iter().flat_map(|attempt: &Vec<Exchange>| attempt);
     let sent = exchanges().filter(|exchange| !exchange.failure.is_some_and(Failure::nothing_sent)).count();
     let evidence = match judged.verdict {
@@ -116,10 +122,10 @@ pub(super) async fn record(link: &Link, case: &Case, deadline: Duration) -> Resu
         duration_ms: started.elapsed().as_secs_f64() * 1e3,
         evidence,
         request_id: exchanges().last().and_then(|exchange| exchange.response_header("x-amz-request-id")).map(str::to_owned),
-        client: ClientId::from("1/1"),
+        client: link.client.clone(),
     };
     link.sink.case(&record)?;
-    Ok(record)
+    Ok(Some(record))
 }
 
 /// What was sent and answered, attempt by attempt.
@@ -130,22 +136,20 @@ struct Transcript<'a> {
     attempts: &'a [Vec<Exchange>],
 }
 
-/// Why a case may not or need not run here. Decided from the vendor's file alone, before anything is sent.
-fn hindrance(link: &Link, case: &Case) -> Option<Judged> {
-    let vendor = &link.vendor;
+/// Why a case may not or need not run on a vendor, and what its verdict is then. Decided before anything is sent.
+pub fn hindrance(vendor: &Vendor, has_alt: bool, case: &Case) -> Option<(Verdict, String)> {
     let unclaimed: Vec<&str> = case.info.features.iter().filter(|feature| !vendor.features.contains(feature)).map(String::as_str).collect();
     if !vendor.allows(case.info.impact) {
-        let impact = case.info.impact;
-        return Some(Judged::because(Verdict::Untested, format!("not permitted: needs safety.allow = [\"{impact}\"]")));
+        return Some((Verdict::Untested, format!("not permitted: needs safety.allow = [\"{}\"]", case.info.impact)));
     }
     if vendor.use_bucket.is_some() && case.bucket != BucketNeed::Shared {
-        return Some(Judged::because(Verdict::Untested, "needs a bucket of its own, and use_bucket allows none"));
+        return Some((Verdict::Untested, "needs a bucket of its own, and use_bucket allows none".to_owned()));
     }
     if !unclaimed.is_empty() {
-        return Some(Judged::because(Verdict::Unsupported, format!("not claimed: {}", unclaimed.join(", "))));
+        return Some((Verdict::Unsupported, format!("not claimed: {}", unclaimed.join(", "))));
     }
-    if case.needs_alt && link.access.alt.is_none() {
-        return Some(Judged::because(Verdict::Untested, "needs a second credential: credentials.alt"));
+    if case.needs_alt && !has_alt {
+        return Some((Verdict::Untested, "needs a second credential: credentials.alt".to_owned()));
     }
     None
 }

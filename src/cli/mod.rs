@@ -1,1 +1,70 @@
-//! cli.
+//! The command line: arguments -> the engine -> text and an exit code.
+//!
+//! The main entry point is [`main`]. Each command is a module with one function that returns the exit code.
+
+mod args;
+mod check;
+mod conclusion;
+mod dry_run;
+mod failure;
+mod list;
+mod output;
+mod progress;
+mod run;
+mod serve;
+mod signals;
+
+use std::collections::BTreeSet;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::case::Suite;
+use crate::config::Root;
+use args::{Arguments, Command};
+use failure::Failure;
+
+/// What every command gets: the suites that the binary mounts and where the project's folders are.
+struct Context {
+    suites: Vec<Suite>,
+    root: Option<std::path::PathBuf>,
+}
+
+impl Context {
+    fn root(&self) -> Result<Root, Failure> {
+        match &self.root {
+            Some(path) => Ok(Root::find(path)?),
+            None => Ok(Root::find(&std::env::current_dir().map_err(|error| Failure::usage(format!("the working directory: {error}")))?)?),
+        }
+    }
+    /// What waivers, requirements and profiles may name.
+    fn case_and_suite_names(&self) -> BTreeSet<String> {
+        let cases = self.suites.iter().flat_map(|suite| suite.cases()).map(|case| case.info.id.0.clone());
+        self.suites.iter().map(|suite| suite.name().to_owned()).chain(cases).collect()
+    }
+}
+
+/// The runtime that a command's requests run on.
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    let built = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    built.map_err(|error| Failure::internal(format!("the runtime cannot be started: {error}")))
+}
+
+/// Runs the command line of this process.
+pub fn main(suites: Vec<Suite>) -> ExitCode {
+    let arguments = Arguments::parse();
+    // FAILPOINTS is read only behind the hidden flag: a stray variable must not break somebody's evaluation.
+    let _fault_points = arguments.fault_points.then(fail::FailScenario::setup);
+    let context = Context { suites, root: arguments.root };
+    let ended = match arguments.command {
+        Command::Check(args) => check::main(&context, &args),
+        Command::List(args) => list::main(&context, &args),
+        Command::Run(args) => run::main(&context, &args),
+        Command::ServeEmbedded(args) => serve::main(&args),
+        _ => Err(Failure::usage("later")),
+    };
+    ended.unwrap_or_else(|failure| {
+        output::complain(&failure);
+        ExitCode::from(failure.code())
+    })
+}

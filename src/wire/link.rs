@@ -10,7 +10,7 @@ use super::http::{Caller, Limits, Net};
 use super::sdk::{self, CONNECT_LIMIT, IDLE_LIMIT};
 use super::{Access, AccessError, Account, Meter, RawClient, Recorder, Redactor, Space};
 use crate::config::{Endpoint, Vendor};
-use crate::model::VendorId;
+use crate::model::{ClientId, VendorId};
 use crate::store::VendorSink;
 
 type Spaces = Arc<Mutex<HashMap<String, Arc<OnceCell<Space>>>>>;
@@ -32,6 +32,8 @@ pub struct Link {
     pub seed: u64,
     /// `pm-<8 characters of the run>-`: every bucket name starts with it, and every key of `use_bucket` mode.
     pub prefix: String,
+    /// Which client of several this is, as it stands in records; `1/1` unless set.
+    pub client: ClientId,
     pub(crate) net: Arc<Net>,
     pub(crate) spaces: Spaces,
     is_cleanup: bool,
@@ -58,7 +60,7 @@ impl Link {
         let redactor = Arc::new(Redactor::new(std::iter::once(&access.credentials).chain(&access.alt)));
         let net = Arc::new(Net::new(access.clone(), redactor));
         let meter = Arc::new(Meter::new(vendor.budget.clone()));
-        Ok(Self { id, vendor, access, meter, sink, seed, prefix: prefix.into(), net, spaces: Spaces::default(), is_cleanup: false })
+        Ok(Self { id, vendor, access, meter, sink, seed, prefix: prefix.into(), client: ClientId::from("1/1"), net, spaces: Spaces::default(), is_cleanup: false })
     }
     /// The same vendor, connecting to `endpoint` (a fault proxy) instead. URLs, host names and signatures stay as they are.
     pub fn via(&self, endpoint: Endpoint) -> Self {

@@ -1,0 +1,78 @@
+//! `proofmark check`: everything that is wrong in the files, found without sending anything.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use super::args::CheckArgs;
+use super::{Context, Failure, output};
+use crate::config::{ConfigError, Profile, Root, Vendor, check_files, error_at, load_scenario, load_vendor, nearest, parse, toml_stems};
+use crate::model::{ScenarioId, VendorId};
+
+/// Checks the named files, or all of them; every error is printed on a line of its own.
+pub fn main(context: &Context, args: &CheckArgs) -> Result<ExitCode, Failure> {
+    let everything = args.files.is_empty();
+    let root = context.root().or_else(|error| match args.files.first().and_then(|file| file.canonicalize().ok()) {
+        Some(file) => Root::find(&file).map_err(Failure::from),
+        None => Err(error),
+    })?;
+    let files = if everything { all_files(&root) } else { args.files.clone() };
+    let mut errors = check_files(&files);
+    let broken: BTreeSet<PathBuf> = errors.iter().map(|error| error.file.clone()).collect();
+    for file in files.iter().filter(|file| !broken.contains(*file)) {
+        errors.extend(references(context, &root, file));
+    }
+    for error in &errors {
+        output::complain(error);
+    }
+    if !errors.is_empty() {
+        return Ok(ExitCode::from(2));
+    }
+    output::print(&format!("{} files are valid\n", files.len()))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn all_files(root: &Root) -> Vec<PathBuf> {
+    let scenarios = ["throughput", "failure", "cost", "profiles"].map(|kind| root.scenarios().join(kind));
+    let folders = std::iter::once(root.vendors()).chain(scenarios);
+    folders.flat_map(|folder| toml_stems(&folder).into_iter().map(move |stem| folder.join(format!("{stem}.toml")))).collect()
+}
+
+/// Names in a valid file that must exist elsewhere.
+fn references(context: &Context, root: &Root, file: &Path) -> Vec<ConfigError> {
+    match file.parent().and_then(Path::file_name).and_then(|name| name.to_str()) {
+        Some("vendors") => parse::<Vendor>(file).map(|vendor| vendor_references(context, file, &vendor)).unwrap_or_default(),
+        Some("profiles") => parse::<Profile>(file).map(|profile| profile_references(context, root, file, &profile)).unwrap_or_default(),
+        _ => Vec::new(),
+    }
+}
+
+fn vendor_references(context: &Context, file: &Path, vendor: &Vendor) -> Vec<ConfigError> {
+    let waived = vendor.waivers.iter().map(|waiver| ("waiver.case", waiver.case.as_str()));
+    let required = vendor.requirements.iter().map(|requirement| ("requirement.case", requirement.case.as_str()));
+    waived.chain(required).filter_map(|(field, name)| unknown_case(context, file, field, name)).collect()
+}
+
+fn profile_references(context: &Context, root: &Root, file: &Path, profile: &Profile) -> Vec<ConfigError> {
+    let vendor = |field: &'static str| move |id: &VendorId| load_vendor(root, id).err().map(|error| error_at(file, field, id.as_str(), error.message));
+    let scenario =
+        |field: &'static str| move |id: &ScenarioId| load_scenario(root, id).err().map(|error| error_at(file, field, id.as_str(), error.message));
+    let mut errors: Vec<ConfigError> = profile.vendors.iter().filter_map(vendor("vendors")).collect();
+    errors.extend(profile.price_only.iter().filter_map(vendor("price_only")));
+    errors.extend(profile.scenarios.iter().filter_map(scenario("scenarios")));
+    errors.extend(profile.curves.iter().map(|curve| &curve.scenario).filter_map(scenario("curve.scenario")));
+    errors.extend(scenario("cost.workload")(&profile.cost.workload));
+    errors.extend(profile.suites.iter().filter_map(|name| unknown_case(context, file, "suites", name)));
+    errors.extend(profile.gates.required.iter().filter_map(|name| unknown_case(context, file, "gates.required", name)));
+    errors
+}
+
+/// An error where `name` is neither a suite nor a case.
+fn unknown_case(context: &Context, file: &Path, field: &str, name: &str) -> Option<ConfigError> {
+    let known = context.case_and_suite_names();
+    if known.contains(name) {
+        return None;
+    }
+    let hint = nearest(name, known.iter().map(String::as_str)).map_or_else(|| "`proofmark list` names them all".to_owned(), |near| format!("did you mean {near:?}?"));
+    Some(error_at(file, field, name, format!("there is no case or suite {name:?}; {hint}")))
+}

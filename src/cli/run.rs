@@ -1,0 +1,131 @@
+//! `proofmark run`: plan, measure, score, report.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use super::args::RunArgs;
+use super::progress::Progress;
+use super::{Context, Failure, conclusion, dry_run, output, runtime, signals};
+use crate::config::Root;
+use crate::model::{ProfileId, RunId, VendorId};
+use crate::run::{Done, Inputs, Session, Stop, check_access, draw_seed, facts, new_run_id, plan, resume, same_plan, selected};
+use crate::store::{FORMAT, RunDir, RunHeader};
+
+const DEFAULT_PROFILE: &str = "demo";
+
+/// Evaluates vendors and renders the report; the exit code says whether the gates are met.
+pub fn main(context: &Context, args: &RunArgs) -> Result<ExitCode, Failure> {
+    let root = context.root()?;
+    let started = match &args.resume {
+        Some(run) => resumed(context, args, &root, run)?,
+        None => {
+            let profile = ProfileId::from(args.profile.as_deref().unwrap_or(DEFAULT_PROFILE));
+            let vendors: Vec<VendorId> = args.vendors.iter().map(|name| VendorId::from(name.as_str())).collect();
+            let inputs = Inputs::load(&root, &profile, &vendors)?;
+            let Some(started) = fresh(context, args, &root, inputs)? else { return Ok(ExitCode::SUCCESS) };
+            started
+        }
+    };
+    carry_out(&root, started)
+}
+
+/// A run that is ready to begin or go on, and the directory that it writes.
+pub struct Started {
+    pub session: Session,
+    pub path: PathBuf,
+}
+
+fn fresh(context: &Context, args: &RunArgs, root: &Root, inputs: Inputs) -> Result<Option<Started>, Failure> {
+    let cases = crate::case::cases(&context.suites);
+    let plan = plan(&inputs, &cases, args.client);
+    if args.dry_run {
+        output::print(&dry_run::text(inputs.profile_id.as_str(), &inputs.profile, &plan))?;
+        return Ok(None);
+    }
+    for vendor in &inputs.vendors {
+        check_access(root, vendor)?;
+    }
+    let header = RunHeader {
+        format: FORMAT,
+        run: new_run_id(jiff::Timestamp::now()),
+        started_at: now(),
+        finished_at: None,
+        tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+        build_profile: if cfg!(debug_assertions) { "debug" } else { "release" }.to_owned(),
+        seed: args.seed.unwrap_or_else(draw_seed),
+        command: std::env::args().collect(),
+        host: facts(),
+        client: args.client,
+        profile_id: inputs.profile_id.clone(),
+        profile: inputs.profile.clone(),
+        workload: inputs.workload.clone(),
+        plan,
+    };
+    let path = args.out.join(header.run.as_str());
+    let session = Session {
+        root: root.clone(),
+        cases: selected(&inputs.profile, &cases),
+        directory: RunDir::create(&path)?,
+        libtest: quiet(&path),
+        done: Default::default(),
+        start_at: args.start_at,
+        keep: args.keep,
+        stop: Stop::default(),
+        inputs,
+        header,
+    };
+    Ok(Some(Started { session, path }))
+}
+
+fn resumed(context: &Context, args: &RunArgs, root: &Root, run: &Path) -> Result<Started, Failure> {
+    let path = if run.join("run.json").exists() { run.to_owned() } else { args.out.join(run) };
+    let (loaded, inputs) = resume(root, &path)?;
+    let cases = crate::case::cases(&context.suites);
+    same_plan(&loaded.header.plan, &plan(&inputs, &cases, loaded.header.client))?;
+    for vendor in &inputs.vendors {
+        check_access(root, vendor)?;
+    }
+    let session = Session {
+        root: root.clone(),
+        cases: selected(&inputs.profile, &cases),
+        directory: RunDir::create(&path)?,
+        libtest: quiet(&path),
+        done: loaded.vendors.iter().map(|vendor| (vendor.record.vendor.clone(), Done::of(vendor))).collect(),
+        start_at: args.start_at,
+        keep: args.keep,
+        stop: Stop::default(),
+        inputs,
+        header: loaded.header,
+    };
+    Ok(Started { session, path })
+}
+
+/// Flags of the test runner inside a run: its own output goes to a file, because the progress bars own the terminal.
+fn quiet(path: &Path) -> libtest_mimic::Arguments {
+    let logfile = path.join("conformance.log").to_string_lossy().into_owned();
+    libtest_mimic::Arguments { logfile: Some(logfile), ..libtest_mimic::Arguments::default() }
+}
+
+fn now() -> String {
+    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// Measures, then scores and renders what was measured.
+pub fn carry_out(root: &Root, Started { mut session, path }: Started) -> Result<ExitCode, Failure> {
+    let run: RunId = session.header.run.clone();
+    let progress = Progress::new(session.stop.clone());
+    let stop = session.stop.clone();
+    let executed = runtime()?.block_on(async {
+        signals::watch(stop.clone()).map_err(|error| Failure::internal(format!("signal handlers: {error}")))?;
+        let tell = |event| progress.tell(event);
+        session.execute(&tell).await.map_err(Failure::from)
+    })?;
+    if let Some(reason) = stop.reason() {
+        let hint = format!("go on with `proofmark run --resume {}`", path.display());
+        return Err(Failure::internal(format!("stopped: {reason}; {run} is incomplete but readable: {hint}")));
+    }
+    if executed.completed == 0 && !executed.abandoned.is_empty() {
+        return Err(Failure::usage("no vendor could be evaluated"));
+    }
+    conclusion::conclude(root, &path, &executed)
+}

@@ -1,0 +1,133 @@
+//! Measuring one vendor: conformance, throughput, failure; each record is appended when it is made.
+//!
+//! The main type is [`Measurement`]. It knows nothing of other vendors and cleans nothing up.
+
+use libtest_mimic::Arguments;
+use tokio::runtime::Handle;
+
+use super::events::{Event, Tell};
+use super::plan::is_mine;
+use super::{Done, Inputs, NamedVendor, Stage, Task, tasks};
+use crate::case::{self, Case};
+use crate::config::{FailureSpec, Phase, Scenario, ScenarioSpec, ThroughputSpec};
+use crate::model::{CaseRecord, ClientId, ClientShard, Kind, Outcome, ScenarioRecord, Skip};
+use crate::store::StoreError;
+
+/// One vendor's measurement.
+pub struct Measurement<'a> {
+    /// The vendor, ready.
+    pub stage: &'a Stage,
+    /// Its file.
+    pub vendor: &'a NamedVendor,
+    /// Profile and scenarios.
+    pub inputs: &'a Inputs,
+    /// The profile's cases.
+    pub cases: &'a [Case],
+    /// Flags of the test runner.
+    pub libtest: &'a Arguments,
+    /// What an earlier, killed part of the run has recorded already.
+    pub done: &'a Done,
+    /// This client.
+    pub shard: ClientShard,
+    /// Who is told.
+    pub tell: Tell<'a>,
+}
+
+impl Measurement<'_> {
+    /// Measures whatever is planned and not yet done.
+    ///
+    /// # Errors
+    /// When the run directory cannot be written.
+    pub async fn run(&self) -> Result<(), StoreError> {
+        self.conformance()?;
+        let (tasks, skipped) = tasks(self.inputs, &self.vendor.file, self.shard);
+        let left: Vec<Task> = tasks.into_iter().filter(|task| !self.is_done(task)).collect();
+        self.skip(&skipped)?;
+        let _ = left;
+        Ok(())
+    }
+
+    fn is_done(&self, task: &Task) -> bool {
+        self.done.scenarios.contains(&(task.scenario.0.clone(), task.cell_name(), task.repeat))
+    }
+
+    fn begin(&self, phase: Phase, name: &'static str, steps: usize) {
+        self.stage.set_phase(phase);
+        (self.tell)(Event::Phase { vendor: self.vendor.id.clone(), name, steps: steps as u64 });
+    }
+
+    /// Ends a phase: what it used is on disk before the next one begins.
+    fn end(&self) -> Result<(), StoreError> {
+        self.stage.link.sink.usage(&self.stage.link.meter.take())?;
+        (self.tell)(Event::PhaseEnd);
+        Ok(())
+    }
+
+    fn keep(&self, mut record: ScenarioRecord) -> Result<(), StoreError> {
+        record.client = self.client();
+        self.stage.link.sink.scenario(&record)?;
+        (self.tell)(Event::Step { what: format!("{} {} #{}", record.scenario, record.cell, record.repeat) });
+        Ok(())
+    }
+
+    fn client(&self) -> ClientId {
+        ClientId(format!("{}/{}", self.shard.index, self.shard.of))
+    }
+
+    fn conformance(&self) -> Result<(), StoreError> {
+        let is_left = |case: &&Case| is_mine(self.shard, case.info.id.as_str()) && !self.done.cases.contains(case.info.id.as_str());
+        let cases: Vec<Case> = self.cases.iter().filter(is_left).cloned().collect();
+        if cases.is_empty() {
+            return Ok(());
+        }
+        self.begin(Phase::Conformance, "conformance", cases.len());
+        let seen = |record: &CaseRecord| (self.tell)(Event::Step { what: format!("{} {}", record.verdict, record.case.id) });
+        let handle = Handle::current();
+        tokio::task::block_in_place(|| case::run(&self.stage.link, &cases, self.libtest.clone(), &handle, &seen))?;
+        self.end()
+    }
+
+    fn of_kind(&self, tasks: &[Task], kind: Kind) -> usize {
+        let is_of_kind = |task: &&Task| self.inputs.scenarios.iter().any(|scenario| scenario.id == task.scenario && scenario.kind() == kind);
+        tasks.iter().filter(is_of_kind).count()
+    }
+
+    /// Records what is not run, so that the report shows it as untested with its reason.
+    fn skip(&self, skipped: &[Skip]) -> Result<(), StoreError> {
+        for scenario in &self.inputs.scenarios {
+            let is_recorded = self.done.scenarios.contains(&(scenario.id.0.clone(), String::new(), 1));
+            if let Some(skip) = skipped.iter().find(|skip| skip.what == scenario.id.as_str()).filter(|_| !is_recorded) {
+                self.stage.link.sink.scenario(&untested(scenario, &skip.reason, self.client()))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn untested(scenario: &Scenario, reason: &str, client: ClientId) -> ScenarioRecord {
+    let (code, title) = match &scenario.spec {
+        ScenarioSpec::Throughput(spec) => (&spec.code, &spec.title),
+        ScenarioSpec::Failure(spec) => (&spec.code, &spec.title),
+        ScenarioSpec::Cost(workload) => (&workload.title, &workload.title),
+    };
+    ScenarioRecord {
+        scenario: scenario.id.clone(),
+        kind: scenario.kind(),
+        code: code.clone(),
+        title: title.clone(),
+        cell: String::new(),
+        repeat: 1,
+        outcome: Outcome::Untested(reason.to_owned()),
+        parameters: Default::default(),
+        metrics: Vec::new(),
+        gates: Vec::new(),
+        histograms: Default::default(),
+        series: Vec::new(),
+        windows: Vec::new(),
+        client_load: None,
+        findings: Vec::new(),
+        evidence: None,
+        duration_ms: 0.0,
+        client,
+    }
+}

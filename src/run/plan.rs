@@ -1,0 +1,242 @@
+//! The plan: what will run on which vendor, what will not and why, what it sends and costs. Pure: reads nothing, sends nothing.
+
+use std::collections::BTreeMap;
+
+use sha2::{Digest, Sha256};
+
+use super::{Inputs, NamedVendor};
+use crate::case::{BucketNeed, Case, hindrance};
+use crate::config::{Cell, FailureSpec, Profile, Scenario, ScenarioSpec, ThroughputSpec, Vendor};
+use crate::cost;
+use crate::lab::Hook;
+use crate::model::{ClientShard, Estimate, Impact, Plan, PlannedVendor, ScenarioId, Skip, Usage};
+
+/// One repeat of one cell: the unit that is recorded, and skipped when a run is resumed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Task {
+    /// The scenario.
+    pub scenario: ScenarioId,
+    /// The cell; `None` where the scenario has no matrix.
+    pub cell: Option<Cell>,
+    /// 1-based.
+    pub repeat: u32,
+}
+
+impl Task {
+    /// The cell as it is recorded: empty where there is none.
+    pub fn cell_name(&self) -> String {
+        self.cell.as_ref().map(ToString::to_string).unwrap_or_default()
+    }
+    /// `<scenario> <cell> #<repeat>`, as it stands in the plan.
+    pub fn name(&self) -> String {
+        match &self.cell {
+            Some(cell) => format!("{} {cell} #{}", self.scenario, self.repeat),
+            None => format!("{} #{}", self.scenario, self.repeat),
+        }
+    }
+}
+
+/// Whether this client of several has to run the item of that name. Every client decides alike, without talking to the others.
+pub fn is_mine(shard: ClientShard, name: &str) -> bool {
+    let digest = Sha256::digest(name);
+    let hash = digest.iter().take(8).fold(0u64, |hash, byte| hash << 8 | u64::from(*byte));
+    hash % u64::from(shard.of) == u64::from(shard.index - 1)
+}
+
+/// What runs of the profile's scenarios on one vendor, and what does not and why. Repeats are interleaved: all cells once, then
+/// all of them again, so that a slow minute does not fall on one cell alone.
+pub fn tasks(inputs: &Inputs, vendor: &Vendor, shard: ClientShard) -> (Vec<Task>, Vec<Skip>) {
+    let mut tasks = Vec::new();
+    let mut skipped = Vec::new();
+    for scenario in &inputs.scenarios {
+        if let Some(reason) = scenario_hindrance(scenario, vendor) {
+            skipped.push(Skip { what: scenario.id.0.clone(), reason });
+            continue;
+        }
+        let cells = match &scenario.spec {
+            ScenarioSpec::Throughput(spec) => spec.cells().into_iter().map(Some).collect(),
+            _ => vec![None],
+        };
+        for repeat in 1..=inputs.profile.repeats {
+            tasks.extend(cells.iter().map(|cell| Task { scenario: scenario.id.clone(), cell: cell.clone(), repeat }));
+        }
+    }
+    tasks.retain(|task| is_mine(shard, &task.name()));
+    (tasks, skipped)
+}
+
+/// Why a scenario may not or cannot run on a vendor; decided from its file alone.
+fn scenario_hindrance(scenario: &Scenario, vendor: &Vendor) -> Option<String> {
+    let (impact, hooks): (Impact, &[String]) = match &scenario.spec {
+        ScenarioSpec::Throughput(spec) => (spec.impact, &[]),
+        ScenarioSpec::Failure(spec) => (spec.impact, &spec.hooks),
+        ScenarioSpec::Cost(_) => (Impact::None, &[]),
+    };
+    if let Some(hook) = hooks.iter().find(|hook| !has_hook(vendor, hook)) {
+        return Some(format!("no hook: the vendor file's lifecycle.hooks does not name {hook:?}"));
+    }
+    if vendor.allows(impact) {
+        return None;
+    }
+    let disposable = if impact == Impact::Destructive { " and safety.disposable = true" } else { "" };
+    Some(format!("not permitted: needs safety.allow = [\"{impact}\"]{disposable}"))
+}
+
+fn has_hook(vendor: &Vendor, hook: &str) -> bool {
+    let known = [Hook::Kill, Hook::Restart, Hook::Pause, Hook::Resume].iter().any(|known| known.name() == hook);
+    known && (vendor.serve.is_some() || vendor.lifecycle.as_ref().is_some_and(|lifecycle| lifecycle.hooks.iter().any(|name| name == hook)))
+}
+
+/// The cases that the profile asks for: its suites and levels.
+pub fn selected(profile: &Profile, cases: &[Case]) -> Vec<Case> {
+    let wanted = |case: &&Case| {
+        let suite = profile.suites.is_empty() || profile.suites.iter().any(|name| name == case.info.suite() || name == case.info.id.as_str());
+        suite && profile.levels.contains(&case.info.level)
+    };
+    cases.iter().filter(wanted).cloned().collect()
+}
+
+/// The plan of a run: a function of its arguments alone, so that two runs with the same inputs plan the same.
+pub fn plan(inputs: &Inputs, cases: &[Case], shard: ClientShard) -> Plan {
+    let cases = selected(&inputs.profile, cases);
+    Plan { vendors: inputs.vendors.iter().map(|vendor| plan_vendor(inputs, vendor, &cases, shard)).collect(), notes: notes(&inputs.profile) }
+}
+
+fn plan_vendor(inputs: &Inputs, NamedVendor { id, file }: &NamedVendor, cases: &[Case], shard: ClientShard) -> PlannedVendor {
+    let mut planned = PlannedVendor {
+        vendor: id.clone(),
+        measured: file.is_measurable(),
+        cases: Vec::new(),
+        scenarios: Vec::new(),
+        skipped: Vec::new(),
+        estimate: Estimate::default(),
+        cost_usd: None,
+        impacts: Vec::new(),
+    };
+    if !planned.measured {
+        return planned;
+    }
+    planned.estimate.then(&probe_estimate());
+    let has_alt = file.credentials.as_ref().is_some_and(|names| names.alt.is_some());
+    for case in cases.iter().filter(|case| is_mine(shard, case.info.id.as_str())) {
+        match hindrance(file, has_alt, case) {
+            Some((_, reason)) => planned.skipped.push(Skip { what: case.info.id.0.clone(), reason }),
+            None => {
+                planned.cases.push(case.info.id.0.clone());
+                planned.estimate.then(&case_estimate(case));
+                planned.impacts.push(case.info.impact);
+            }
+        }
+    }
+    let (tasks, skipped) = tasks(inputs, file, shard);
+    planned.skipped.extend(skipped);
+    for scenario in &inputs.scenarios {
+        let own = tasks.iter().filter(|task| task.scenario == scenario.id).count();
+        add_scenario(&mut planned, inputs, scenario, own);
+    }
+    planned.scenarios = tasks.iter().map(Task::name).collect();
+    planned.impacts.sort_unstable();
+    planned.impacts.dedup();
+    planned.impacts.retain(|impact| *impact != Impact::None);
+    planned.cost_usd = cost_of(file, &planned.estimate);
+    planned
+}
+
+fn add_scenario(planned: &mut PlannedVendor, inputs: &Inputs, scenario: &Scenario, tasks: usize) {
+    if tasks == 0 {
+        return;
+    }
+    let (estimate, impact, per_repeat) = match &scenario.spec {
+        ScenarioSpec::Throughput(spec) => (throughput_estimate(inputs, spec), spec.impact, spec.cells().len()),
+        ScenarioSpec::Failure(spec) => (failure_estimate(inputs, spec), spec.impact, 1),
+        ScenarioSpec::Cost(_) => return,
+    };
+    planned.impacts.push(impact);
+    // An upper bound: a repeat of which this client runs a part prepares as much as the whole.
+    for _ in 0..tasks.div_ceil(per_repeat) {
+        planned.estimate.then(&estimate);
+    }
+}
+
+fn throughput_estimate(inputs: &Inputs, spec: &ThroughputSpec) -> Estimate {
+    spec.estimate(spec.times(inputs.profile.cell_duration, inputs.profile.cell_warm_up))
+}
+
+fn failure_estimate(inputs: &Inputs, spec: &FailureSpec) -> Estimate {
+    spec.estimate(&inputs.profile.failure_timing)
+}
+
+fn counted(requests: &[(&str, u64)]) -> BTreeMap<String, u64> {
+    requests.iter().map(|(operation, count)| ((*operation).to_owned(), *count)).collect()
+}
+
+fn probe_estimate() -> Estimate {
+    let requests = [("ListBuckets", 6), ("CreateBucket", 1), ("HeadBucket", 1), ("GetBucketLocation", 1), ("GetBucketVersioning", 9)];
+    Estimate { requests: counted(&requests), buckets: 1, duration_s: 1.0, ..Estimate::default() }
+}
+
+/// What a case sends at most, set-up and clean-up included: measured over all suites, the largest sends 40 requests.
+fn case_estimate(case: &Case) -> Estimate {
+    let own_bucket = u64::from(case.bucket != BucketNeed::Shared);
+    let requests = [("PutObject", 8), ("GetObject", 8), ("DeleteObject", 4), ("ListObjectsV2", 1), ("CreateBucket", own_bucket), ("DeleteBucket", own_bucket)];
+    Estimate {
+        requests: counted(&requests),
+        upload_bytes: 6 << 20,
+        download_bytes: 6 << 20,
+        stored_bytes: 6 << 20,
+        buckets: own_bucket,
+        duration_s: 0.1,
+    }
+}
+
+fn cost_of(vendor: &Vendor, estimate: &Estimate) -> Option<String> {
+    let card = vendor.pricing.as_ref()?;
+    let requests = estimate.requests.iter().map(|(operation, count)| (operation.clone(), BTreeMap::from([(200, *count)]))).collect();
+    let hours = estimate.duration_s / 3600.0;
+    let usage = Usage {
+        requests,
+        upload_bytes: estimate.upload_bytes,
+        download_bytes: estimate.download_bytes,
+        stored_byte_hours: estimate.stored_bytes as f64 * hours,
+        stored_bytes_peak: estimate.stored_bytes,
+    };
+    cost::price_usage(card, &usage).ok().map(|sheet| sheet.total.to_string())
+}
+
+/// What the reader of the results should know beforehand.
+fn notes(profile: &Profile) -> Vec<String> {
+    let repeats = profile.repeats;
+    match repeats {
+        1 => vec!["1 repeat: no interval, so vendors are not ranked by performance".to_owned()],
+        2..=4 => {
+            let smallest = smallest_p(repeats);
+            vec![format!("{repeats} repeats: the smallest p of a comparison is {smallest:.2}, so none can be significant; 5 or more can")]
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// The smallest two-sided p of a permutation test of n against n: 2 in (2n choose n).
+fn smallest_p(n: u32) -> f64 {
+    let combinations: f64 = (1..=n).map(|k| f64::from(n + k) / f64::from(k)).product();
+    2.0 / combinations
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_smallest_p_is_that_of_the_permutation_test() {
+        assert!((smallest_p(5) - 0.0079).abs() < 1e-3 && (smallest_p(3) - 0.1).abs() < 1e-9);
+    }
+
+    #[test]
+    fn every_item_belongs_to_exactly_one_client() {
+        for name in ["object::get_object/absent_key", "throughput/small #1", "throughput/small #2"] {
+            let owners = (1..=8).filter(|index| is_mine(ClientShard { index: *index, of: 8 }, name)).count();
+            assert_eq!(owners, 1, "{name}");
+        }
+        assert!(is_mine(ClientShard { index: 1, of: 1 }, "anything"));
+    }
+}
