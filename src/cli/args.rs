@@ -118,7 +118,9 @@ pub struct ConformanceArgs {
 
 /// `proofmark proxy`.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  proofmark proxy --vendor acme --listen 127.0.0.1:9100 --rule 'every = 3, fault = { status = { status = 503, code = \"SlowDown\" } }'")]
+#[command(
+    after_help = "Example:\n  proofmark proxy --vendor acme --listen 127.0.0.1:9100 --rule 'every = 3, fault = { status = { status = 503, code = \"SlowDown\" } }'"
+)]
 pub struct ProxyArgs {
     /// Vendor whose endpoints, region and credentials are used.
     #[arg(long, value_name = "NAME")]

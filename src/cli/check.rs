@@ -54,7 +54,8 @@ fn vendor_references(context: &Context, file: &Path, vendor: &Vendor) -> Vec<Con
 }
 
 fn profile_references(context: &Context, root: &Root, file: &Path, profile: &Profile) -> Vec<ConfigError> {
-    let vendor = |field: &'static str| move |id: &VendorId| load_vendor(root, id).err().map(|error| error_at(file, field, id.as_str(), error.message));
+    let vendor =
+        |field: &'static str| move |id: &VendorId| load_vendor(root, id).err().map(|error| error_at(file, field, id.as_str(), error.message));
     let scenario =
         |field: &'static str| move |id: &ScenarioId| load_scenario(root, id).err().map(|error| error_at(file, field, id.as_str(), error.message));
     let mut errors: Vec<ConfigError> = profile.vendors.iter().filter_map(vendor("vendors")).collect();
@@ -73,6 +74,7 @@ fn unknown_case(context: &Context, file: &Path, field: &str, name: &str) -> Opti
     if known.contains(name) {
         return None;
     }
-    let hint = nearest(name, known.iter().map(String::as_str)).map_or_else(|| "`proofmark list` names them all".to_owned(), |near| format!("did you mean {near:?}?"));
+    let hint = nearest(name, known.iter().map(String::as_str))
+        .map_or_else(|| "`proofmark list` names them all".to_owned(), |near| format!("did you mean {near:?}?"));
     Some(error_at(file, field, name, format!("there is no case or suite {name:?}; {hint}")))
 }

@@ -87,9 +87,12 @@ fn profiles(root: &Root) -> Result<Vec<Entry>, Failure> {
 fn tables(listing: &Listing) -> Vec<(String, Vec<Vec<String>>)> {
     let row = |cells: &[&str]| cells.iter().map(ToString::to_string).collect::<Vec<String>>();
     let mut cases = vec![row(&["case", "level", "rows", "impact", "features", "rule"])];
-    cases.extend(listing.cases.iter().map(|case| {
-        row(&[case.id.as_str(), case.level.name(), &case.rows.join(" "), case.impact.name(), &case.features.join(" "), &case.rule])
-    }));
+    cases.extend(
+        listing
+            .cases
+            .iter()
+            .map(|case| row(&[case.id.as_str(), case.level.name(), &case.rows.join(" "), case.impact.name(), &case.features.join(" "), &case.rule])),
+    );
     let mut titled = vec![(format!("Cases ({})", listing.cases.len()), cases)];
     for (title, entries) in [("Scenarios", &listing.scenarios), ("Vendors", &listing.vendors), ("Profiles", &listing.profiles)] {
         let mut rows = vec![row(&["name", "title", "about"])];

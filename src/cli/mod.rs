@@ -4,12 +4,18 @@
 
 mod args;
 mod check;
+mod clean;
 mod conclusion;
+mod conformance;
+mod cost;
 mod dry_run;
+mod explain;
 mod failure;
+mod lab;
 mod list;
 mod output;
 mod progress;
+mod report;
 mod run;
 mod serve;
 mod signals;
@@ -61,6 +67,12 @@ pub fn main(suites: Vec<Suite>) -> ExitCode {
         Command::List(args) => list::main(&context, &args),
         Command::Run(args) => run::main(&context, &args),
         Command::ServeEmbedded(args) => serve::main(&args),
+        Command::Conformance(args) => conformance::main(&context, &args),
+        Command::Lab(args) => lab::main(&context, &args),
+        Command::Report(args) => report::main(&context, &args),
+        Command::Cost(args) => cost::main(&context, &args),
+        Command::Clean(args) => clean::main(&context, &args),
+        Command::Explain(args) => explain::main(&args),
         _ => Err(Failure::usage("later")),
     };
     ended.unwrap_or_else(|failure| {

@@ -59,7 +59,8 @@ impl Progress {
     fn begin(&self, label: String, steps: u64) -> Shown {
         let bar = self.bars.as_ref().map(|bars| {
             let bar = bars.add(ProgressBar::new(steps));
-            let template = if steps > 0 { "{prefix:32} {bar:24} {pos}/{len} {elapsed} {wide_msg}" } else { "{prefix:32} {spinner} {elapsed} {wide_msg}" };
+            let template =
+                if steps > 0 { "{prefix:32} {bar:24} {pos}/{len} {elapsed} {wide_msg}" } else { "{prefix:32} {spinner} {elapsed} {wide_msg}" };
             bar.set_style(ProgressStyle::with_template(template).expect("the template is fixed and valid"));
             bar.set_prefix(label.clone());
             bar.enable_steady_tick(Duration::from_millis(200));

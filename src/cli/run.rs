@@ -1,14 +1,16 @@
 //! `proofmark run`: plan, measure, score, report.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::args::RunArgs;
 use super::progress::Progress;
 use super::{Context, Failure, conclusion, dry_run, output, runtime, signals};
+use crate::case::Case;
 use crate::config::Root;
-use crate::model::{ProfileId, RunId, VendorId};
-use crate::run::{Done, Inputs, Session, Stop, check_access, draw_seed, facts, new_run_id, plan, resume, same_plan, selected};
+use crate::model::{ClientShard, ProfileId, VendorId};
+use crate::run::{Done, Executed, Inputs, Session, Stop, Tell, check_access, draw_seed, facts, new_run_id, plan, resume, same_plan, selected};
 use crate::store::{FORMAT, RunDir, RunHeader};
 
 const DEFAULT_PROFILE: &str = "demo";
@@ -31,50 +33,74 @@ pub fn main(context: &Context, args: &RunArgs) -> Result<ExitCode, Failure> {
 
 /// A run that is ready to begin or go on, and the directory that it writes.
 pub struct Started {
+    /// The run.
     pub session: Session,
+    /// Its directory.
     pub path: PathBuf,
+}
+
+/// What a new run is told beside its inputs.
+pub struct Options {
+    /// Directory that runs are written to.
+    pub out: PathBuf,
+    /// The seed; drawn where there is none.
+    pub seed: Option<u64>,
+    /// This client of several.
+    pub client: ClientShard,
+    /// Wait for this moment.
+    pub start_at: Option<jiff::Timestamp>,
+    /// Leave what the run created.
+    pub keep: bool,
+    /// Flags of the test runner; its output goes to a file where there are none.
+    pub libtest: Option<libtest_mimic::Arguments>,
 }
 
 fn fresh(context: &Context, args: &RunArgs, root: &Root, inputs: Inputs) -> Result<Option<Started>, Failure> {
     let cases = crate::case::cases(&context.suites);
-    let plan = plan(&inputs, &cases, args.client);
     if args.dry_run {
+        let plan = plan(&inputs, &cases, args.client);
         output::print(&dry_run::text(inputs.profile_id.as_str(), &inputs.profile, &plan))?;
         return Ok(None);
     }
+    let (out, seed, client, start_at, keep) = (args.out.clone(), args.seed, args.client, args.start_at, args.keep);
+    start(root, inputs, &cases, Options { out, seed, client, start_at, keep, libtest: None }).map(Some)
+}
+
+/// Plans a new run and creates its directory; sends nothing.
+pub fn start(root: &Root, inputs: Inputs, cases: &[Case], options: Options) -> Result<Started, Failure> {
     for vendor in &inputs.vendors {
         check_access(root, vendor)?;
     }
     let header = RunHeader {
         format: FORMAT,
         run: new_run_id(jiff::Timestamp::now()),
-        started_at: now(),
+        started_at: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
         finished_at: None,
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
         build_profile: if cfg!(debug_assertions) { "debug" } else { "release" }.to_owned(),
-        seed: args.seed.unwrap_or_else(draw_seed),
+        seed: options.seed.unwrap_or_else(draw_seed),
         command: std::env::args().collect(),
         host: facts(),
-        client: args.client,
+        client: options.client,
         profile_id: inputs.profile_id.clone(),
         profile: inputs.profile.clone(),
         workload: inputs.workload.clone(),
-        plan,
+        plan: plan(&inputs, cases, options.client),
     };
-    let path = args.out.join(header.run.as_str());
+    let path = options.out.join(header.run.as_str());
     let session = Session {
         root: root.clone(),
-        cases: selected(&inputs.profile, &cases),
+        cases: selected(&inputs.profile, cases),
         directory: RunDir::create(&path)?,
-        libtest: quiet(&path),
-        done: Default::default(),
-        start_at: args.start_at,
-        keep: args.keep,
+        libtest: options.libtest.unwrap_or_else(|| quiet(&path)),
+        done: BTreeMap::new(),
+        start_at: options.start_at,
+        keep: options.keep,
         stop: Stop::default(),
         inputs,
         header,
     };
-    Ok(Some(Started { session, path }))
+    Ok(Started { session, path })
 }
 
 fn resumed(context: &Context, args: &RunArgs, root: &Root, run: &Path) -> Result<Started, Failure> {
@@ -106,26 +132,27 @@ fn quiet(path: &Path) -> libtest_mimic::Arguments {
     libtest_mimic::Arguments { logfile: Some(logfile), ..libtest_mimic::Arguments::default() }
 }
 
-fn now() -> String {
-    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+/// Measures, then scores and renders what was measured.
+fn carry_out(root: &Root, started: Started) -> Result<ExitCode, Failure> {
+    let path = started.path.clone();
+    let progress = Progress::new(started.session.stop.clone());
+    let executed = measure(started, &|event| progress.tell(event))?;
+    conclusion::conclude(root, &path, &executed)
 }
 
-/// Measures, then scores and renders what was measured.
-pub fn carry_out(root: &Root, Started { mut session, path }: Started) -> Result<ExitCode, Failure> {
-    let run: RunId = session.header.run.clone();
-    let progress = Progress::new(session.stop.clone());
+/// Carries out a run; a signal ends it cleanly.
+pub fn measure(Started { mut session, path }: Started, tell: Tell<'_>) -> Result<Executed, Failure> {
     let stop = session.stop.clone();
     let executed = runtime()?.block_on(async {
         signals::watch(stop.clone()).map_err(|error| Failure::internal(format!("signal handlers: {error}")))?;
-        let tell = |event| progress.tell(event);
-        session.execute(&tell).await.map_err(Failure::from)
+        session.execute(tell).await.map_err(Failure::from)
     })?;
     if let Some(reason) = stop.reason() {
-        let hint = format!("go on with `proofmark run --resume {}`", path.display());
-        return Err(Failure::internal(format!("stopped: {reason}; {run} is incomplete but readable: {hint}")));
+        let run = path.display();
+        return Err(Failure::internal(format!("{reason}: the run is incomplete but readable; go on with `proofmark run --resume {run}`")));
     }
     if executed.completed == 0 && !executed.abandoned.is_empty() {
         return Err(Failure::usage("no vendor could be evaluated"));
     }
-    conclusion::conclude(root, &path, &executed)
+    Ok(executed)
 }

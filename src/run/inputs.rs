@@ -47,6 +47,14 @@ impl Inputs {
         let workload = load_workload(root, &profile.cost.workload)?;
         Ok(Self { profile_id: profile_id.clone(), profile, vendors, scenarios, workload })
     }
+    /// Leaves only the conformance cases, on the vendors that can be measured.
+    pub fn without_scenarios(&mut self) {
+        self.scenarios.clear();
+        self.profile.scenarios.clear();
+        self.profile.curves.clear();
+        self.profile.price_only.clear();
+        self.vendors.retain(|vendor| vendor.file.is_measurable());
+    }
 }
 
 fn load_workload(root: &Root, id: &ScenarioId) -> Result<CostWorkload, ConfigError> {

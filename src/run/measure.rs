@@ -9,8 +9,9 @@ use super::events::{Event, Tell};
 use super::plan::is_mine;
 use super::{Done, Inputs, NamedVendor, Stage, Task, tasks};
 use crate::case::{self, Case};
-use crate::config::{FailureSpec, Phase, Scenario, ScenarioSpec, ThroughputSpec};
+use crate::config::{Phase, Scenario, ScenarioSpec, ThroughputSpec};
 use crate::model::{CaseRecord, ClientId, ClientShard, Kind, Outcome, ScenarioRecord, Skip};
+use crate::scenario::throughput;
 use crate::store::StoreError;
 
 /// One vendor's measurement.
@@ -43,8 +44,7 @@ impl Measurement<'_> {
         let (tasks, skipped) = tasks(self.inputs, &self.vendor.file, self.shard);
         let left: Vec<Task> = tasks.into_iter().filter(|task| !self.is_done(task)).collect();
         self.skip(&skipped)?;
-        let _ = left;
-        Ok(())
+        self.throughput(&left).await
     }
 
     fn is_done(&self, task: &Task) -> bool {
@@ -85,6 +85,32 @@ impl Measurement<'_> {
         let handle = Handle::current();
         tokio::task::block_in_place(|| case::run(&self.stage.link, &cases, self.libtest.clone(), &handle, &seen))?;
         self.end()
+    }
+
+    async fn throughput(&self, tasks: &[Task]) -> Result<(), StoreError> {
+        let planned = self.of_kind(tasks, Kind::Throughput);
+        if planned == 0 {
+            return Ok(());
+        }
+        self.begin(Phase::Throughput, "throughput", planned);
+        for scenario in &self.inputs.scenarios {
+            if let ScenarioSpec::Throughput(spec) = &scenario.spec {
+                self.cells(scenario, spec, tasks).await?;
+            }
+        }
+        self.end()
+    }
+
+    async fn cells(&self, scenario: &Scenario, spec: &ThroughputSpec, tasks: &[Task]) -> Result<(), StoreError> {
+        let profile = &self.inputs.profile;
+        let times = spec.times(profile.cell_duration, profile.cell_warm_up);
+        let mut runner = throughput::Runner::new(&self.stage.link, scenario.id.clone(), spec.clone(), times).by_client(self.client());
+        for task in tasks.iter().filter(|task| task.scenario == scenario.id) {
+            if let Some(cell) = &task.cell {
+                self.keep(runner.run_cell(cell, task.repeat).await)?;
+            }
+        }
+        Ok(())
     }
 
     fn of_kind(&self, tasks: &[Task], kind: Kind) -> usize {

@@ -178,7 +178,8 @@ fn probe_estimate() -> Estimate {
 /// What a case sends at most, set-up and clean-up included: measured over all suites, the largest sends 40 requests.
 fn case_estimate(case: &Case) -> Estimate {
     let own_bucket = u64::from(case.bucket != BucketNeed::Shared);
-    let requests = [("PutObject", 8), ("GetObject", 8), ("DeleteObject", 4), ("ListObjectsV2", 1), ("CreateBucket", own_bucket), ("DeleteBucket", own_bucket)];
+    let requests =
+        [("PutObject", 8), ("GetObject", 8), ("DeleteObject", 4), ("ListObjectsV2", 1), ("CreateBucket", own_bucket), ("DeleteBucket", own_bucket)];
     Estimate {
         requests: counted(&requests),
         upload_bytes: 6 << 20,

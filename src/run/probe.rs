@@ -98,7 +98,8 @@ fn judge_credentials(first: &Exchange) -> Result<(), Refusal> {
 fn judge_skew(skew_ms: Option<i64>) -> Result<(), Refusal> {
     match skew_ms {
         Some(skew) if skew.abs() > SKEW_LIMIT_S * 1000 => {
-            let message = format!("the server's clock differs from ours by {} minutes, more than the 15 that signatures allow: set the clock", skew / 60_000);
+            let message =
+                format!("the server's clock differs from ours by {} minutes, more than the 15 that signatures allow: set the clock", skew / 60_000);
             Err(Refusal { field: "endpoints", message })
         }
         _ => Ok(()),
@@ -165,7 +166,10 @@ async fn look_into_bucket(link: &Link, probe: &mut Probe) {
 fn features(exchanges: &[Exchange]) -> BTreeMap<String, bool> {
     let of = |operation: &str| exchanges.iter().find(|exchange| exchange.operation == operation);
     let known = READS.iter().filter_map(|(operation, feature)| Some((*feature, of(operation)?)));
-    known.filter(|(_, exchange)| ![0, 403].contains(&exchange.status)).map(|(feature, exchange)| (feature.to_owned(), is_known(exchange.status))).collect()
+    known
+        .filter(|(_, exchange)| ![0, 403].contains(&exchange.status))
+        .map(|(feature, exchange)| (feature.to_owned(), is_known(exchange.status)))
+        .collect()
 }
 
 fn is_known(status: u16) -> bool {

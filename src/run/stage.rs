@@ -61,7 +61,9 @@ impl Stage {
         let access = reach.access(shared, &vendor.id)?;
         let (setting, note) = setting_of(&vendor.file, &access.endpoints);
         let mut server = reach.server;
-        if server.is_none() && let Some(hooked) = Hooked::of(&shared.root, &vendor.id, &vendor.file) {
+        if server.is_none()
+            && let Some(hooked) = Hooked::of(&shared.root, &vendor.id, &vendor.file)
+        {
             // Keys that the user set may name another server than the script's: then its hooks are not for this vendor.
             let mut is_own = !access.endpoints.is_empty();
             for endpoint in &access.endpoints {
@@ -71,7 +73,7 @@ impl Stage {
         }
         let direct = Link::open(vendor.id.clone(), Arc::new(reach.vendor), access.clone(), sink, shared.seed, shared.prefix.as_str())?;
         let link = direct.clone();
-        Ok(Self { link, direct, server, setting, notes: note.into_iter().collect() , started: reach.started })
+        Ok(Self { link, direct, server, setting, notes: note.into_iter().collect(), started: reach.started })
     }
 
     /// Tells the standing faults which phase begins.
@@ -97,7 +99,9 @@ impl Reach {
         let mut reach = Self { vendor: file.clone(), environment: BTreeMap::new(), server: None, started: None };
         if file.serve == Some(Serve::Embedded) {
             reach.serve(shared, id).await?;
-        } else if is_startable(file) && let Some(hooked) = Hooked::of(&shared.root, id, file) {
+        } else if is_startable(file)
+            && let Some(hooked) = Hooked::of(&shared.root, id, file)
+        {
             let up = hooked.up().await?;
             reach.environment = up.environment;
             reach.started = up.by_us.then_some(hooked);

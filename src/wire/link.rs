@@ -60,7 +60,19 @@ impl Link {
         let redactor = Arc::new(Redactor::new(std::iter::once(&access.credentials).chain(&access.alt)));
         let net = Arc::new(Net::new(access.clone(), redactor));
         let meter = Arc::new(Meter::new(vendor.budget.clone()));
-        Ok(Self { id, vendor, access, meter, sink, seed, prefix: prefix.into(), client: ClientId::from("1/1"), net, spaces: Spaces::default(), is_cleanup: false })
+        Ok(Self {
+            id,
+            vendor,
+            access,
+            meter,
+            sink,
+            seed,
+            prefix: prefix.into(),
+            client: ClientId::from("1/1"),
+            net,
+            spaces: Spaces::default(),
+            is_cleanup: false,
+        })
     }
     /// The same vendor, connecting to `endpoint` (a fault proxy) instead. URLs, host names and signatures stay as they are.
     pub fn via(&self, endpoint: Endpoint) -> Self {

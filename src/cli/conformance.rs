@@ -1,0 +1,94 @@
+//! `proofmark conformance`: the cases alone, with the flags of Rust's own test runner.
+
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Trial};
+
+use super::args::ConformanceArgs;
+use super::{Context, Failure, output, run};
+use crate::case::{self, Case};
+use crate::model::{ClientShard, ProfileId, VendorId, VendorState, Verdict};
+use crate::run::{Event, Inputs};
+use crate::store::{self, VendorRun};
+
+/// The profile whose levels and limits hold here.
+const PROFILE: &str = "demo";
+const DEFAULT_VENDOR: &str = "embedded";
+
+/// Runs the cases that the filters leave on each vendor; records and evidence go to a run directory as in `run`.
+pub fn main(context: &Context, args: &ConformanceArgs) -> Result<ExitCode, Failure> {
+    let cases = case::cases(&context.suites);
+    if args.libtest.list {
+        libtest_mimic::run(&args.libtest, cases.iter().map(|case| Trial::test(case.info.id.as_str(), || Ok(()))).collect());
+        return Ok(ExitCode::SUCCESS);
+    }
+    let chosen: Vec<Case> = cases.into_iter().filter(|case| is_chosen(&args.libtest, case.info.id.as_str())).collect();
+    if chosen.is_empty() {
+        return Err(Failure::usage("no case is left by the filters: `proofmark conformance --list` names them all"));
+    }
+    let root = context.root()?;
+    let named = if args.vendors.is_empty() { vec![DEFAULT_VENDOR.to_owned()] } else { args.vendors.clone() };
+    let vendors: Vec<VendorId> = named.iter().map(|name| VendorId::from(name.as_str())).collect();
+    let mut inputs = Inputs::load(&root, &ProfileId::from(PROFILE), &vendors)?;
+    inputs.without_scenarios();
+    let options = run::Options {
+        out: args.out.clone(),
+        seed: args.seed,
+        client: ClientShard { index: 1, of: 1 },
+        start_at: None,
+        keep: false,
+        libtest: Some(args.libtest.clone()),
+    };
+    let started = run::start(&root, inputs, &chosen, options)?;
+    let path = started.path.clone();
+    run::measure(started, &tell)?;
+    let loaded = store::load(&path)?;
+    output::print(&format!("records: {}\n", path.display()))?;
+    Ok(ExitCode::from(exit_code(&loaded.vendors, loaded.header.profile.gates.unresolved_max)))
+}
+
+/// The test runner prints the cases itself; only what concerns a whole vendor is added.
+fn tell(event: Event) {
+    match event {
+        Event::Note { vendor, text } => output::remark(&format!("{vendor}: {text}")),
+        Event::VendorEnd { vendor, state: VendorState::Abandoned(reason) } => output::complain(&format!("{vendor} is left out: {reason}")),
+        _ => {}
+    }
+}
+
+/// As libtest chooses: the filter and the skips are parts of the name, or the whole of it.
+fn is_chosen(flags: &Arguments, name: &str) -> bool {
+    let matches = |pattern: &String| if flags.exact { name == pattern } else { name.contains(pattern.as_str()) };
+    flags.filter.as_ref().is_none_or(matches) && !flags.skip.iter().any(matches)
+}
+
+fn exit_code(vendors: &[VendorRun], unresolved_max: f64) -> u8 {
+    let with = |vendor: &VendorRun, verdict| vendor.cases.iter().filter(|record| record.verdict == verdict).count();
+    let is_undecided = |vendor: &VendorRun| with(vendor, Verdict::Unresolved) as f64 > unresolved_max * vendor.cases.len() as f64;
+    if vendors.iter().any(|vendor| with(vendor, Verdict::Fail) > 0) {
+        10
+    } else if vendors.iter().any(|vendor| is_undecided(vendor) || matches!(vendor.record.state, VendorState::Abandoned(_))) {
+        11
+    } else {
+        0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn filters_choose_as_those_of_libtest_do() {
+        let flags = |filter: &str, exact, skip: &[&str]| Arguments {
+            filter: Some(filter.to_owned()),
+            exact,
+            skip: skip.iter().map(ToString::to_string).collect(),
+            ..Arguments::default()
+        };
+        let name = "object::get_object/absent_key";
+        assert!(is_chosen(&Arguments::default(), name));
+        assert!(is_chosen(&flags("object::", false, &[]), name) && !is_chosen(&flags("object::", true, &[]), name));
+        assert!(!is_chosen(&flags("object::", false, &["absent"]), name));
+    }
+}
