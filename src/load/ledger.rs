@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use super::latency::Latencies;
 use crate::config::Operation;
-use crate::model::Usage;
 
 /// One request as the client saw it. Times count from the start of the load.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,8 +65,6 @@ impl Tally {
 pub struct Ledger {
     bucket: Duration,
     operations: BTreeMap<Operation, Vec<Tally>>,
-    /// Every request that was sent, warm-up included, by operation and status.
-    pub usage: Usage,
     /// Requests of an open loop that were due while all connections were busy and started more than 1 ms late.
     pub late: u64,
     /// Requests of an open loop that were due but never started before the load ended.
@@ -136,7 +133,6 @@ impl Ledger {
                 self.tally(*operation, index).merge(tally);
             }
         }
-        self.usage.add(&other.usage);
         self.late += other.late;
         self.dropped += other.dropped;
         self.verified += other.verified;

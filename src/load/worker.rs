@@ -219,9 +219,6 @@ impl Slot {
         let since = |at: std::time::Instant| self.desk.shared.elapsed().saturating_sub(at.elapsed());
         let start = since(answer.started);
         let mut ledger = self.desk.ledger.borrow_mut();
-        if answer.was_sent {
-            ledger.usage.count(planned.operation.camel(), answer.status, self.desk.messenger.upload(planned), answer.download);
-        }
         ledger.verified += u64::from(planned.verify && answer.failure.is_none());
         if answer.failure.is_some() && matches!(self.desk.shared.spec.work, Work::Fill { .. }) {
             ledger.unwritten.push(planned.body);

@@ -28,9 +28,9 @@ pub enum Misbehaviour {
     Shorten,
     /// Each answer takes this long.
     Delay(Duration),
-    /// Once, after so many requests, no request is answered for this time.
+    /// Once, so long after the first read, no request is answered for this time.
     StallOnce {
-        after: u64,
+        after: Duration,
         time: Duration,
     },
 }
@@ -41,7 +41,7 @@ struct State {
     counts: BTreeMap<String, u64>,
     host: String,
     token: String,
-    stalled_until: Option<Instant>,
+    first_read: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -123,7 +123,7 @@ async fn answer(state: Arc<Mutex<State>>, misbehaviour: Misbehaviour, request: R
         *state.counts.entry("all".to_owned()).or_default() += 1;
         (state.host, state.token) = (header("host"), header("x-amz-security-token"));
         let number = state.counts["all"];
-        (number, wait(&mut state, misbehaviour, number))
+        (number, wait(&mut state, misbehaviour, kind == "GET object"))
     };
     if !wait.is_zero() {
         tokio::time::sleep(wait).await;
@@ -136,14 +136,12 @@ async fn answer(state: Arc<Mutex<State>>, misbehaviour: Misbehaviour, request: R
     Ok(serve(&mut state, misbehaviour, &kind, &path, &header("range"), body))
 }
 
-fn wait(state: &mut State, misbehaviour: Misbehaviour, number: u64) -> Duration {
+fn wait(state: &mut State, misbehaviour: Misbehaviour, is_read: bool) -> Duration {
     match misbehaviour {
         Misbehaviour::Delay(time) => time,
-        Misbehaviour::StallOnce { after, time } => {
-            if number == after {
-                state.stalled_until = Some(Instant::now() + time);
-            }
-            state.stalled_until.map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()))
+        Misbehaviour::StallOnce { after, time } if is_read => {
+            let since = state.first_read.get_or_insert_with(Instant::now).elapsed();
+            if since < after { Duration::ZERO } else { (after + time).saturating_sub(since) }
         }
         _ => Duration::ZERO,
     }

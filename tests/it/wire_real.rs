@@ -17,9 +17,9 @@ const KEY: &str = "wire-access-key";
 const SECRET: &str = "wire-secret-key-0123456789";
 
 /// A server process; killed at the end.
-struct Server {
+pub struct Server {
     child: Child,
-    port: u16,
+    pub port: u16,
 }
 
 impl Drop for Server {
@@ -51,7 +51,7 @@ fn start(mut command: Command, port: u16) -> Server {
     server
 }
 
-fn minio(data: &Path, prepare: impl FnOnce(&mut Command, u16)) -> Server {
+pub fn minio(data: &Path, prepare: impl FnOnce(&mut Command, u16)) -> Server {
     let port = free_port();
     let mut command = Command::new(binary("minio"));
     command.env("MINIO_ROOT_USER", KEY).env("MINIO_ROOT_PASSWORD", SECRET).env("MINIO_UPDATE", "off").env("MINIO_BROWSER", "off");
@@ -61,7 +61,7 @@ fn minio(data: &Path, prepare: impl FnOnce(&mut Command, u16)) -> Server {
     start(command, port)
 }
 
-fn link(directory: &Path, toml: &str, env: &[(&str, &str)]) -> Link {
+pub fn link(directory: &Path, toml: &str, env: &[(&str, &str)]) -> Link {
     let common = "title = 'x'\ndeployment = 'self_run'\n";
     let vendor: Vendor =
         toml::from_str(&format!("{common}{toml}")).unwrap_or_else(|_| toml::from_str(&format!("{}{toml}", common.replace('_', "-"))).unwrap());
@@ -73,7 +73,7 @@ fn link(directory: &Path, toml: &str, env: &[(&str, &str)]) -> Link {
     Link::open(id, Arc::new(vendor), access, Arc::new(sink), 1, "pm-12345678-").unwrap()
 }
 
-const CREDENTIALS: &str = "[credentials]\naccess_key_env = 'K'\nsecret_key_env = 'S'\n";
+pub const CREDENTIALS: &str = "[credentials]\naccess_key_env = 'K'\nsecret_key_env = 'S'\n";
 
 async fn round_trip(link: &Link, recorder: &Recorder) -> Result<(), aws_sdk_s3::Error> {
     let space = link.space("round").await.expect("the bucket can be created");
@@ -182,7 +182,7 @@ async fn raw_requests_are_accepted_when_right_and_refused_when_tampered_with() {
 }
 
 /// The port is open before the server answers.
-async fn wait_ready(link: &Link) {
+pub async fn wait_ready(link: &Link) {
     let started = Instant::now();
     while let Err(error) = link.sdk(&Recorder::new()).list_buckets().send().await {
         assert!(started.elapsed() < Duration::from_secs(60), "{error:?}");

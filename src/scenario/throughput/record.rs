@@ -224,7 +224,11 @@ fn findings(spec: &LoadSpec, result: &LoadResult, all: &Tally) -> Vec<String> {
     }
     if let Some((Stop::UsedUp, at)) = &result.stopped {
         let planned = spec.duration.as_secs_f64();
-        findings.push(format!("All {} objects were deleted after {:.2} s of {planned} s: measured until then.", spec.objects, at.as_secs_f64()));
+        findings.push(format!(
+            "The {} objects to delete were used up after {:.2} s of {planned} s: measured until then.",
+            spec.objects,
+            at.as_secs_f64()
+        ));
     }
     if result.steady == Steady::Never {
         findings.push("No steady state within the first half of the measured time: the mean may not be that of a longer run.".to_owned());
