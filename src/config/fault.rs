@@ -108,4 +108,15 @@ pub enum FaultKind {
     },
     /// Answer 200 to a PUT that never reaches the server.
     Swallow {},
+    /// Pass the body in pieces of this size with a pause after each, each way.
+    Slice {
+        /// Bytes of one piece.
+        size: Bytes,
+        /// Wait after each piece.
+        pause: Span,
+    },
+    /// Let the server answer, throw the answer away and reset the connection (an acknowledgement that is lost).
+    DropResponse {},
+    /// Send the same request to the server a second time, at the same moment and on a connection of its own; the client gets the first one's answer.
+    DuplicateRequest {},
 }

@@ -14,6 +14,7 @@ mod link;
 mod meter;
 pub mod operation;
 mod pool;
+pub mod proxy;
 mod raw;
 mod record;
 mod redact;

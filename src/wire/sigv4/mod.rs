@@ -18,6 +18,7 @@ mod verify;
 
 pub use canonical::{encode_path, encode_query_part};
 pub use chunk::ChunkSigner;
+pub(in crate::wire) use verify::is_trailer_signature;
 pub use verify::{Check, Resigned, Verified, verify};
 
 use hmac::{Hmac, KeyInit, Mac};
