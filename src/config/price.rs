@@ -241,11 +241,23 @@ impl PriceCard {
             ("pricing.storage.min_monthly_qty", storage.min_monthly_qty),
             ("pricing.egress.free_gb", self.egress.free_gb),
             ("pricing.egress.free_ratio_of_stored", self.egress.free_ratio_of_stored),
-            ("pricing.retrieval.per_gb", self.retrieval.per_gb),
-            ("pricing.retrieval.upload_per_gb", self.retrieval.upload_per_gb),
         ];
         for (field, amount) in amounts {
-            in_range(amount).map_err(|message| (field, message))?;
+            in_range(amount, LARGEST).map_err(|message| (field, message))?;
+        }
+        let fees = [("pricing.retrieval.per_gb", self.retrieval.per_gb), ("pricing.retrieval.upload_per_gb", self.retrieval.upload_per_gb)];
+        for (field, price) in fees {
+            in_range(price, DEAREST).map_err(|message| (field, message))?;
+        }
+        for (field, bytes) in
+            [("pricing.storage.min_object_bytes", storage.min_object_bytes), ("pricing.storage.object_overhead_bytes", storage.object_overhead_bytes)]
+        {
+            if bytes > LARGEST_MINIMUM {
+                return Err((field, format!("{bytes} is more than {LARGEST_MINIMUM}")));
+            }
+        }
+        if storage.min_duration_days > LONGEST_DAYS {
+            return Err(("pricing.storage.min_duration_days", format!("{} is more than {LONGEST_DAYS}", storage.min_duration_days)));
         }
         validate_tiers(&storage.tiers).map_err(|message| ("pricing.storage.tiers", message))?;
         validate_tiers(&self.egress.tiers).map_err(|message| ("pricing.egress.tiers", message))?;
@@ -254,7 +266,7 @@ impl PriceCard {
         }
         let mut seen = BTreeSet::new();
         for class in &self.requests {
-            in_range(class.price).map_err(|message| ("pricing.requests.price", format!("class {}: {message}", class.class)))?;
+            in_range(class.price, DEAREST).map_err(|message| ("pricing.requests.price", format!("class {}: {message}", class.class)))?;
             if let Some(twice) = class.ops.iter().find(|operation| !seen.insert(operation.as_str())) {
                 return Err(("pricing.requests.ops", format!("{twice} stands in two classes or twice in class {}", class.class)));
             }
@@ -263,12 +275,15 @@ impl PriceCard {
     }
 }
 
-/// No price or allowance known to us comes near it; above it the products would leave the range of decimals.
+// No card known to us comes near these limits; far above them the products would leave the range of decimals.
 const LARGEST: u64 = 1_000_000_000;
+const DEAREST: u64 = 1_000_000;
+const LARGEST_MINIMUM: u64 = 10_000_000;
+const LONGEST_DAYS: u32 = 3_650;
 
-fn in_range(amount: Decimal) -> Result<(), String> {
-    if amount.is_sign_negative() || amount > Decimal::from(LARGEST) {
-        return Err(format!("{amount} is not an amount from 0 to {LARGEST}"));
+fn in_range(amount: Decimal, most: u64) -> Result<(), String> {
+    if amount.is_sign_negative() || amount > Decimal::from(most) {
+        return Err(format!("{amount} is not an amount from 0 to {most}"));
     }
     Ok(())
 }
@@ -286,7 +301,7 @@ fn validate_tiers(tiers: &[Tier]) -> Result<(), String> {
     if let Some(end) = last.up_to {
         return Err(format!("the last tier ends at {end}: leave out its up_to, so that larger use has a price"));
     }
-    tiers.iter().try_for_each(|tier| in_range(tier.price))
+    tiers.iter().try_for_each(|tier| in_range(tier.price, DEAREST))
 }
 
 #[cfg(test)]
@@ -329,6 +344,9 @@ requests = [{ class = "A", price = 1, per = 1000, ops = ["PutObject"] }, { class
             ("GetObject", "PutObject", "requests.ops", "two classes"),
             ("\"A\", price = 1", "\"A\", price = -1", "requests.price", "class A"),
             ("\"https://x.example/pricing\"", "", "sources", "empty"),
+            ("tiers = [{ up_to", "min_object_bytes = 10000001, tiers = [{ up_to", "storage.min_object_bytes", "more than"),
+            ("tiers = [{ up_to", "min_duration_days = 36500, tiers = [{ up_to", "storage.min_duration_days", "more than"),
+            ("tiers = [{ up_to", "free = -1, tiers = [{ up_to", "storage.free", "not an amount"),
             ("egress = {", "retrieval = { per_gb = -1 }\negress = {", "retrieval.per_gb", "not an amount"),
         ] {
             let (found, text) = validated(old, new).unwrap_err();

@@ -35,8 +35,8 @@ pub struct CostWorkload {
     pub deleted_gb_by_age_days: BTreeMap<String, Decimal>,
 }
 
-/// A zettabyte; above it the products would leave the range of decimals.
-const MOST_GB: u64 = 1_000_000_000_000;
+/// Ten exabytes; far above it the products would leave the range of decimals.
+const MOST_GB: u64 = 10_000_000_000;
 
 impl CostWorkload {
     /// What no single field's type refuses.
@@ -75,7 +75,7 @@ mod tests {
         assert_eq!(validated("stored_gb = 10\ndeleted_gb_by_age_days = { 15 = 1000 }"), Ok(()));
         for (line, field) in [
             ("stored_gb = -1", "stored_gb"),
-            ("stored_gb = 1\negress_gb = 1e13", "egress_gb"),
+            ("stored_gb = 1\negress_gb = 1e11", "egress_gb"),
             ("stored_gb = 1\nobject_bytes = 0", "object_bytes"),
             ("stored_gb = 1\ndeleted_gb_by_age_days = { soon = 1 }", "deleted_gb_by_age_days"),
             ("stored_gb = 1\ndeleted_gb_by_age_days = { 1 = -1 }", "deleted_gb_by_age_days"),

@@ -30,25 +30,20 @@ pub(super) fn lines(requests: &Requests, classes: &[RequestPrice]) -> Vec<CostLi
     classes
         .iter()
         .filter_map(|class| {
-            let used: u64 = class
-                .ops
-                .iter()
-                .filter_map(|operation| requests.get(operation))
-                .flat_map(BTreeMap::iter)
-                .map(|(status, count)| if is_billed(class, *status) { *count } else { 0 })
-                .sum();
-            (used > 0).then(|| line(class, used))
+            let statuses = class.ops.iter().filter_map(|operation| requests.get(operation)).flatten();
+            let used: Decimal = statuses.filter(|(status, _)| is_billed(class, **status)).map(|(_, count)| Decimal::from(*count)).sum();
+            (used > Decimal::ZERO).then(|| line(class, used))
         })
         .collect()
 }
 
-fn line(class: &RequestPrice, used: u64) -> CostLine {
+fn line(class: &RequestPrice, used: Decimal) -> CostLine {
     let windows = match class.free_window {
         Window::Month => 1,
         Window::Day => u64::from(DAYS_PER_MONTH),
     };
     let free = Decimal::from(class.free) * Decimal::from(windows);
-    let quantity = billable(Decimal::from(used), free, Decimal::from(class.round_up_to));
+    let quantity = billable(used, free, Decimal::from(class.round_up_to));
     CostLine {
         group: CostGroup::Requests,
         item: format!("requests {}", class.class),

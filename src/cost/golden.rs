@@ -315,3 +315,56 @@ fn rows_add_up_to_the_total() {
     assert_eq!((last[1].as_str(), sum), ("total", decimal(&last[6])));
     assert_eq!(rows[0].len(), COST_COLUMNS.len());
 }
+
+/// The largest use that a workload file may name, on the dearest card that a vendor file may hold.
+#[test]
+fn the_largest_use_on_the_dearest_card_is_priced_without_overflow() {
+    let mut card = card("wasabi");
+    card.storage.unit = crate::config::StorageUnit::GibHour;
+    card.storage.min_object_bytes = 10_000_000;
+    card.storage.min_duration_days = 3_650;
+    card.storage.tiers[0].price = Decimal::from(1_000_000);
+    card.egress.tiers[0].price = Decimal::from(1_000_000);
+    card.egress.over_ratio = crate::config::OverRatio::Price;
+    card.requests[0].price = Decimal::from(1_000_000);
+    card.requests[0].per = std::num::NonZeroU64::MIN;
+    let text = "title = \"t\"\nabout = \"a\"\nstored_gb = 1e10\nobject_bytes = 1\negress_gb = 1e10\ndeleted_gb_by_age_days = { 0 = 1e10 }\n";
+    let mut workload: CostWorkload = toml::from_str(text).unwrap();
+    workload.requests = ["PutObject", "GetObject"].map(|operation| (operation.to_owned(), u64::MAX)).into();
+    assert_eq!((workload.validate(), card.validate()), (Ok(()), Ok(())));
+    assert!(price(&card, &MonthlyUse::from_workload(&workload, &card)).unwrap().total.0 > decimal("1e27"));
+}
+
+mod properties {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn used(stored: u32, puts: u32, gets: u32, egress: u32) -> MonthlyUse {
+        MonthlyUse {
+            stored: Stored::Level(Decimal::from(stored)),
+            requests: requests(&[("PutObject", u64::from(puts)), ("GetObject", u64::from(gets))]),
+            egress_gb: Decimal::from(egress),
+            ..MonthlyUse::default()
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn the_total_is_the_sum_of_the_lines_and_more_requests_never_cost_less(
+            (stored, puts, gets, egress) in (0..2_000_000_u32, any::<u32>(), any::<u32>(), 0..1_000_000_u32),
+            more in 0..1_000_000_u32,
+        ) {
+            for vendor in ["aws-s3", "cloudflare-r2", "backblaze-b2", "wasabi"] {
+                let card = card(vendor);
+                let sheet = price(&card, &used(stored, puts, gets, egress)).unwrap();
+                prop_assert_eq!(sheet.lines.iter().map(|line| line.amount).sum::<Money>(), sheet.total);
+                prop_assert!(sheet.lines.iter().all(|line| line.amount >= Money::ZERO));
+                let larger = price(&card, &used(stored, puts.saturating_add(more), gets.saturating_add(more), egress.saturating_add(more))).unwrap();
+                prop_assert!(larger.total >= sheet.total || larger.warnings != sheet.warnings, "{vendor}");
+            }
+        }
+    }
+}
