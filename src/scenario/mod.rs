@@ -1,3 +1,4 @@
 //! What a scenario file's kind does: load and measure it, or break and check it.
 
+pub mod failure;
 pub mod throughput;

@@ -1,0 +1,61 @@
+//! Failure scenarios: a workload, a fault, a heal, and a check of everything that was acknowledged.
+//!
+//! The main function is [`run`]. Every operation is sent once and journalled before it counts; a write without an answer may be
+//! applied at any later time and is never blamed on the vendor. Nothing is claimed about a vendor from answers that we injected.
+
+mod client;
+mod corrupt;
+mod heal;
+mod load;
+mod record;
+mod storm;
+mod timeline;
+mod verify;
+
+use std::sync::Arc;
+
+use client::Client;
+use record::Report;
+
+use crate::config::{FailureProbe, FailureSpec, FailureTiming};
+use crate::lab::Server;
+use crate::model::{Impact, ScenarioId, ScenarioRecord};
+use crate::wire::Link;
+
+/// Runs one repeat of a failure scenario. The server is needed for scenarios with hooks only.
+///
+/// Without permission or hook the record says "untested" and nothing was sent.
+pub async fn run(link: &Link, server: Option<&Server>, id: &ScenarioId, spec: &FailureSpec, repeat: u32, timing: &FailureTiming) -> ScenarioRecord {
+    let mut report = Report::new(id, spec, repeat);
+    let stem = id.as_str().rsplit('/').next().unwrap_or_default();
+    report.parameter("tolerates_fault", link.vendor.features.iter().any(|feature| *feature == format!("tolerates-{stem}")));
+    if !link.vendor.allows(spec.impact) {
+        return report.untested(format!("not permitted: safety.allow does not name {:?}, or the vendor is not disposable", spec.impact.name()));
+    }
+    let fault = match (spec.probe, server) {
+        (FailureProbe::LoadUnderFault, None) => return report.untested("no hook: this run does not control the vendor's servers"),
+        (FailureProbe::LoadUnderFault, Some(server)) => match load::hooks(server, spec) {
+            Ok(_) if spec.impact == Impact::Destructive && !server.is_identified().await => {
+                return report.untested("not permitted: the hook does not echo the vendor's id");
+            }
+            Ok((inject, heal)) => Some((server, inject, heal)),
+            Err(reason) => return report.untested(reason),
+        },
+        _ => None,
+    };
+    let space = match link.space("failure").await {
+        Ok(space) => space,
+        Err(error) => return report.unresolved(error.to_string()),
+    };
+    let client = Arc::new(Client::new(link, space, format!("{id}#{repeat}"), spec.operation_limit.0));
+    let done = match (spec.probe, fault) {
+        (FailureProbe::LoadUnderFault, Some((server, inject, heal))) => load::run(&mut report, &client, spec, timing, server, (inject, heal)).await,
+        (FailureProbe::CorruptUpload, _) => corrupt::run(&mut report, &client, spec).await,
+        _ => storm::run(&mut report, &client, spec).await,
+    };
+    let exchanges = client.recorder.exchanges();
+    match done.and_then(|()| client.journal_error().map_or(Ok(()), |error| Err(format!("the journal could not be written: {error}")))) {
+        Ok(()) => report.finish(link, load::worth_keeping(exchanges)),
+        Err(reason) => report.unresolved(reason),
+    }
+}
