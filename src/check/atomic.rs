@@ -48,7 +48,8 @@ pub fn is_linearizable(writes: &[RegisterWrite], reads: &[RegisterRead]) -> bool
     }
     // An indeterminate write that nobody read has an infinite least finish: it constrains nothing.
     let zones = clusters.into_values().filter(|(_, finish, _)| *finish != i128::MAX);
-    let (mut forward, backward): (Vec<(i128, i128)>, Vec<(i128, i128)>) = zones.map(|(_, f, s)| (f, s)).partition(|(finish, start)| finish < start);
+    type Zones = Vec<(i128, i128)>;
+    let (mut forward, backward): (Zones, Zones) = zones.map(|(_, finish, start)| (finish, start)).partition(|(finish, start)| finish < start);
     forward.sort_unstable();
     if forward.windows(2).any(|pair| pair[1].0 < pair[0].1) {
         return false;

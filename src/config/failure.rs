@@ -144,7 +144,7 @@ impl FailureSpec {
             }
             FailureProbe::DuplicateRequest => {
                 objects = keys * 2;
-                puts = keys * 2;
+                puts = keys * 3;
                 multipart = keys;
             }
             FailureProbe::OverwriteStorm => {
@@ -171,8 +171,11 @@ impl FailureSpec {
             ("ListMultipartUploads", 2),
             ("CreateBucket", 1),
         ]);
+        if self.probe == FailureProbe::UploadCut {
+            requests.extend([("CreateMultipartUpload", 1), ("UploadPart", 1), ("ListParts", 1), ("AbortMultipartUpload", 1)]);
+        }
         if multipart > 0 {
-            requests.extend([("CreateMultipartUpload", multipart), ("UploadPart", multipart * 2), ("CompleteMultipartUpload", multipart * 2)]);
+            requests.extend([("CreateMultipartUpload", multipart), ("UploadPart", multipart * 2), ("CompleteMultipartUpload", multipart * 3)]);
         }
         let part_bytes = multipart * (PART_SIZE.0 + largest);
         Estimate {

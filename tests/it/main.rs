@@ -1,6 +1,7 @@
 //! The integration tests: one binary, one module per subject.
 
 mod cases;
+mod failure;
 mod load;
 mod load_server;
 mod wire_real;

@@ -6,12 +6,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use aws_sdk_s3::config::ResponseChecksumValidation;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::primitives::ByteStream;
 
 use crate::check::{Identity, JournalEntry, ObjectView, Op, OpOutcome, Seen, decode, encode, hash_key};
-use crate::wire::{Link, Recorder, Space, WireError};
+use crate::wire::{Link, RawClient, Recorder, Space, WireError};
 
 /// Metadata of every object: the id of the write that made it. What PUT sends must come back.
 pub(super) const WRITE_ID: &str = "write-id";
@@ -83,6 +84,7 @@ pub(super) struct Read {
 pub(super) struct Client {
     pub link: Link,
     pub s3: aws_sdk_s3::Client,
+    pub raw: RawClient,
     pub space: Space,
     /// Start of all keys of this history.
     pub root: String,
@@ -105,10 +107,14 @@ impl Client {
     /// A client for the history `<scenario>#<repeat>` with keys below `<space>/<root>`.
     pub fn new(link: &Link, space: Space, history: String, limit: Duration) -> Self {
         let recorder = Recorder::default();
-        let root = format!("{}{}/", space.prefix, history.replace(['/', '#'], "-"));
-        let run = hash_key(&format!("{}{}{}", link.prefix, link.id, history));
+        // The bodies tell a torn read from a cut one themselves; an SDK that refuses a body whose checksum is wrong would hide which it is.
+        let plain = link.sdk(&recorder).config().to_builder().response_checksum_validation(ResponseChecksumValidation::WhenRequired).build();
+        // A resumed run repeats a history whose keys may be there already: the moment of its start keeps them apart.
+        let root = format!("{}{}-{:x}/", space.prefix, history.replace(['/', '#'], "-"), jiff::Timestamp::now().as_millisecond());
+        let run = hash_key(&format!("{}{}{root}", link.prefix, link.id));
         Self {
-            s3: link.sdk(&recorder),
+            s3: aws_sdk_s3::Client::from_conf(plain),
+            raw: link.raw(&recorder),
             link: link.clone(),
             space,
             root,

@@ -94,7 +94,8 @@ async fn upload(client: &Client, announced: Announced, key: &str, size: u64) -> 
     let write = client.next_write();
     let right = client.body(key, write, size);
     let mut wrong = right.clone();
-    wrong[right.len() / 2] ^= 1;
+    // Beside the write id that stands at every 4 KiB, so that the body still names its writer.
+    wrong[right.len() / 2 + 20] ^= 1;
     let request = client.s3.put_object().bucket(&client.space.bucket).key(key).metadata(WRITE_ID, write.to_string());
     let send = async {
         let sent = if announced == Announced::PayloadHash {

@@ -5,6 +5,8 @@
 
 mod client;
 mod corrupt;
+mod cut;
+mod duplicate;
 mod heal;
 mod load;
 mod record;
@@ -51,7 +53,10 @@ pub async fn run(link: &Link, server: Option<&Server>, id: &ScenarioId, spec: &F
     let done = match (spec.probe, fault) {
         (FailureProbe::LoadUnderFault, Some((server, inject, heal))) => load::run(&mut report, &client, spec, timing, server, (inject, heal)).await,
         (FailureProbe::CorruptUpload, _) => corrupt::run(&mut report, &client, spec).await,
-        _ => storm::run(&mut report, &client, spec).await,
+        (FailureProbe::UploadCut, _) => cut::run(&mut report, &client, spec).await,
+        (FailureProbe::DuplicateRequest, _) => duplicate::run(&mut report, &client, spec).await,
+        (FailureProbe::OverwriteStorm, _) => storm::run(&mut report, &client, spec).await,
+        (FailureProbe::LoadUnderFault, None) => Err("there is no server".to_owned()),
     };
     let exchanges = client.recorder.exchanges();
     match done.and_then(|()| client.journal_error().map_or(Ok(()), |error| Err(format!("the journal could not be written: {error}")))) {

@@ -13,7 +13,7 @@ use crate::config::FailureSpec;
 use crate::units::Bytes;
 
 /// Large enough that its end is still with the server when the client has read its start.
-const SLOWLY_READ: Bytes = Bytes::mib(8);
+const SLOWLY_READ: Bytes = Bytes::mib(4);
 /// Readers beside the writers of one key.
 const READERS: u32 = 4;
 

@@ -170,6 +170,10 @@ fn views(report: &mut Report, quiet: &Quiet) {
     let bodies = quiet.views.values().filter(|views| views.body_id.is_some()).count() as u64;
     report.gate("three_views_agree", "LIST, HEAD and GET agree on existence, size and ETag of every key at rest", keys, of(false));
     report.gate("metadata_kept", "HEAD and GET show the metadata of the write whose body is there", bodies, of(true));
+    let unlisted = quiet.views.values().filter(|views| views.list.as_ref().is_some_and(|view| view.etag.is_empty())).count();
+    if unlisted > 0 {
+        report.finding(format!("ListObjectsV2 shows no ETag for {unlisted} of {keys} keys"));
+    }
     if !quiet.settled.is_empty() {
         let first = &quiet.settled[0].sentence;
         report.finding(format!("{} keys disagreed between views for less than {} ms: {first}", quiet.settled.len(), BETWEEN_LOOKS.as_millis()));
