@@ -45,10 +45,8 @@ impl Site {
         let root = self.directory.path();
         std::fs::create_dir_all(root.join("vendors")).unwrap();
         let paused = root.join("paused").display().to_string();
-        let script = root.join("vendors/hooks.sh");
-        std::fs::write(&script, format!("#!/bin/sh\ncase $1 in identify) echo here;; pause) touch {paused};; resume) rm {paused};; esac\n")).unwrap();
-        std::os::unix::fs::PermissionsExt::set_mode(&mut std::fs::metadata(&script).unwrap().permissions(), 0o755);
-        std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let text = format!("#!/bin/sh\ncase $1 in identify) echo here;; pause) touch {paused};; resume) rm {paused};; esac\n");
+        write_script(&root.join("vendors/hooks.sh"), &text);
         let root = proofmark::config::Root::new(root);
         Server::Hooked(Hooked::of(&root, &self.link.id, &self.link.vendor).unwrap())
     }
@@ -62,6 +60,11 @@ impl Site {
         let text = std::fs::read_to_string(self.link.sink.path().join("journal.jsonl")).unwrap();
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
+}
+
+pub fn write_script(file: &Path, text: &str) {
+    std::fs::write(file, text).unwrap();
+    std::fs::set_permissions(file, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
 }
 
 const VENDOR: &str = r#"
@@ -111,16 +114,16 @@ fn timing() -> FailureTiming {
     FailureTiming { warm_up: span(200), baseline: span(600), fault: span(1500), recovery: span(6000) }
 }
 
-async fn run(link: &Link, scenario: &str, server: Option<&Server>) -> ScenarioRecord {
+pub async fn run(link: &Link, scenario: &str, server: Option<&Server>) -> ScenarioRecord {
     let id = ScenarioId(format!("failure/{scenario}"));
     failure::run(link, server, &id, &spec(scenario), 1, &timing()).await
 }
 
-fn gate(record: &ScenarioRecord, name: &str) -> GateVerdict {
+pub fn gate(record: &ScenarioRecord, name: &str) -> GateVerdict {
     record.gates.iter().find(|gate| gate.name == name).unwrap_or_else(|| panic!("no gate {name} in {record:#?}")).verdict
 }
 
-fn broken(record: &ScenarioRecord) -> Vec<&str> {
+pub fn broken(record: &ScenarioRecord) -> Vec<&str> {
     record.gates.iter().filter(|gate| gate.verdict == GateVerdict::NotMet).map(|gate| gate.name.as_str()).collect()
 }
 
@@ -128,27 +131,35 @@ fn broken(record: &ScenarioRecord) -> Vec<&str> {
 async fn a_pause_makes_the_service_unavailable_and_loses_nothing() {
     let site = Site::start().await;
     let record = site.run("pause", Some(&site.server())).await;
-    println!("{record:#?}");
+    summary(&record);
     assert_eq!((record.outcome.clone(), broken(&record)), (Outcome::Measured, vec![]), "{record:#?}");
     assert_eq!(gate(&record, "comes_back"), GateVerdict::Met);
     assert!(record.metric("availability_share").unwrap() < 0.7, "{record:#?}");
     assert!(record.metric("unavailable_s").unwrap() >= 0.8);
     assert!(record.metric("recovery_s").unwrap() < 5.0);
-    assert!(record.metric("late_applied_writes").unwrap() > 0.0, "a held PUT is applied after its client gave up");
+    assert!(record.metric("indeterminate_writes").unwrap() > 0.0, "the client gave up on held PUTs");
     assert!(!site.is_paused());
     assert_eq!(site.journal().iter().filter(|entry| entry.is_write()).count() > 40, true);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_storm_is_survived() {
+async fn show() {
     let site = Site::start().await;
-    let record = site.run("overwrite-storm", None).await;
-    println!("{:#?}", record);
+    for name in ["upload-cut", "corrupt-upload", "duplicate-request", "overwrite-storm"] {
+        let record = site.run(name, None).await;
+        summary(&record);
+    }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_corrupt_upload() {
-    let site = Site::start().await;
-    let record = site.run("corrupt-upload", None).await;
-    println!("{:#?}", record);
+pub fn summary(record: &ScenarioRecord) {
+    println!("== {} {:?} {:.0} ms", record.scenario, record.outcome, record.duration_ms);
+    for gate in &record.gates {
+        println!("  {:22} {:8} {}", gate.name, gate.verdict.name(), gate.observed);
+    }
+    for metric in &record.metrics {
+        println!("  {} = {:?} (n {})", metric.name, metric.value, metric.n);
+    }
+    for finding in &record.findings {
+        println!("  - {finding}");
+    }
 }

@@ -2,6 +2,7 @@
 
 mod cases;
 mod failure;
+mod failure_real;
 mod load;
 mod load_server;
 mod wire_real;

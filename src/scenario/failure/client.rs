@@ -162,7 +162,8 @@ impl Client {
     /// Runs one operation within the client's patience and journals it before it counts.
     pub async fn operation(&self, op: Op, key: &str, write_id: Option<u64>, request: impl Future<Output = Answer>) -> JournalEntry {
         let invoke_ns = self.now_ns();
-        let answer = tokio::time::timeout(self.limit, request).await.unwrap_or_else(|_| Answer::timeout());
+        // Boxed: an SDK operation inside another one (a PUT during a GET) would overflow a thread's stack in a debug build.
+        let answer = tokio::time::timeout(self.limit, Box::pin(request)).await.unwrap_or_else(|_| Answer::timeout());
         self.note(op, key, write_id, (invoke_ns, self.now_ns()), answer)
     }
     /// Journals an operation that was carried out elsewhere.

@@ -12,7 +12,7 @@ use super::heal::Fault;
 use super::record::{Problem, Report};
 use super::timeline::{self, Sample};
 use super::verify;
-use crate::check::{JournalEntry, OpOutcome};
+use crate::check::{JournalEntry, OpOutcome, loss_upper_bound};
 use crate::config::{FailureSpec, FailureTiming};
 use crate::lab::{Hook, LabError, Server};
 use crate::model::Window;
@@ -183,6 +183,12 @@ pub(super) async fn run(
     }
     let quiet = verify::look(client).await?;
     verify::judge(report, client, &quiet);
+    if report.record.metric("lossy_events") == Some(0.0) {
+        let bound = loss_upper_bound(1) * 100.0;
+        report.finding(format!(
+            "nothing acknowledged was lost in this one fault; one fault alone leaves up to {bound:.0} % lossy faults possible (95 % confidence)"
+        ));
+    }
     Ok(())
 }
 

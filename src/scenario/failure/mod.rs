@@ -51,11 +51,13 @@ pub async fn run(link: &Link, server: Option<&Server>, id: &ScenarioId, spec: &F
     };
     let client = Arc::new(Client::new(link, space, format!("{id}#{repeat}"), spec.operation_limit.0));
     let done = match (spec.probe, fault) {
-        (FailureProbe::LoadUnderFault, Some((server, inject, heal))) => load::run(&mut report, &client, spec, timing, server, (inject, heal)).await,
-        (FailureProbe::CorruptUpload, _) => corrupt::run(&mut report, &client, spec).await,
-        (FailureProbe::UploadCut, _) => cut::run(&mut report, &client, spec).await,
-        (FailureProbe::DuplicateRequest, _) => duplicate::run(&mut report, &client, spec).await,
-        (FailureProbe::OverwriteStorm, _) => storm::run(&mut report, &client, spec).await,
+        (FailureProbe::LoadUnderFault, Some((server, inject, heal))) => {
+            Box::pin(load::run(&mut report, &client, spec, timing, server, (inject, heal))).await
+        }
+        (FailureProbe::CorruptUpload, _) => Box::pin(corrupt::run(&mut report, &client, spec)).await,
+        (FailureProbe::UploadCut, _) => Box::pin(cut::run(&mut report, &client, spec)).await,
+        (FailureProbe::DuplicateRequest, _) => Box::pin(duplicate::run(&mut report, &client, spec)).await,
+        (FailureProbe::OverwriteStorm, _) => Box::pin(storm::run(&mut report, &client, spec)).await,
         (FailureProbe::LoadUnderFault, None) => Err("there is no server".to_owned()),
     };
     let exchanges = client.recorder.exchanges();

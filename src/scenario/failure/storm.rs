@@ -71,7 +71,7 @@ async fn overwrite_during_get(client: &Arc<Client>) -> u64 {
     for _ in 0..2 {
         client
             .get_with(&key, async || {
-                client.put(&key, SLOWLY_READ.0, false).await;
+                Box::pin(client.put(&key, SLOWLY_READ.0, false)).await;
             })
             .await;
     }

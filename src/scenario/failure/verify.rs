@@ -8,9 +8,7 @@ use tokio::task::JoinSet;
 
 use super::client::{Client, Read};
 use super::record::{Problem, Report};
-use crate::check::{
-    Disagreement, Durability, History, JournalEntry, OpOutcome, Seen, Views, ViolationKind, check_reads, disagreements, durability, loss_upper_bound,
-};
+use crate::check::{Disagreement, Durability, History, JournalEntry, OpOutcome, Seen, Views, ViolationKind, check_reads, disagreements, durability};
 
 /// Keys looked at at once.
 const AT_ONCE: usize = 12;
@@ -149,13 +147,6 @@ fn metrics(report: &mut Report, history: &History, kept: &Durability, [torn, pha
     report.count("indeterminate_writes", indeterminate as u64);
     report.count("late_applied_writes", kept.late_applied);
     report.less("lossy_events", "1", Some(if kept.lost.is_empty() { 0.0 } else { 1.0 }), 1);
-    if kept.lost.is_empty() {
-        report.finding(format!(
-            "0 lossy of 1 event, {} acknowledged writes checked: the 95 % upper bound of the share of lossy events is {:.0} % after one event and falls with repeats",
-            kept.checked,
-            loss_upper_bound(1) * 100.0
-        ));
-    }
     if kept.late_applied > 0 {
         report.finding(format!("{} writes that the client had given up were applied later: a timeout is not a failure", kept.late_applied));
     }
