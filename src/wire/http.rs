@@ -4,10 +4,12 @@
 //! closed is replaced only when hyper hands the request back unsent.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use aws_smithy_types::body::SdkBody;
 use http::header::{HOST, HeaderValue};
+use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 
 use super::address::{Address, Book};
@@ -26,7 +28,7 @@ pub struct WireError {
     /// In words.
     pub message: String,
     /// The limit that was reached, if it was the budget.
-    pub budget: Option<BudgetExceeded>,
+    pub budget: Option<Box<BudgetExceeded>>,
 }
 
 impl WireError {
@@ -47,7 +49,7 @@ impl From<DialError> for WireError {
 
 impl From<BudgetExceeded> for WireError {
     fn from(error: BudgetExceeded) -> Self {
-        Self { failure: Failure::Budget, message: error.to_string(), budget: Some(error) }
+        Self { failure: Failure::Budget, message: error.to_string(), budget: Some(Box::new(error)) }
     }
 }
 
@@ -175,28 +177,27 @@ impl Net {
         to_origin_form(&mut request)?;
         let flight = Arc::new(Flight::start(&caller.recorder, self.redactor.clone(), caller.meter.clone(), head_of(operation, &request)));
         let watch = Watch(flight.clone());
-        let sent = self.exchange(caller, operation, endpoint, &host, request, watch).await;
-        if let Err(error) = &sent {
-            flight.failed(error.failure, &error.message);
+        match self.exchange(caller, endpoint, &host, request, &flight).await {
+            Ok((parts, body, lane, is_whole)) => {
+                let body = Received::new(body, watch, lane, is_whole, caller.limits.idle);
+                Ok(http::Response::from_parts(parts, SdkBody::from_body_1_x(body)))
+            }
+            Err(error) => {
+                flight.failed(error.failure, &error.message);
+                Err(error)
+            }
         }
-        sent
     }
     async fn exchange(
         &self,
         caller: &Caller,
-        operation: &str,
         endpoint: usize,
         host: &str,
         request: http::Request<SdkBody>,
-        watch: Watch,
-    ) -> Result<http::Response<SdkBody>, WireError> {
-        let flight = watch.0.clone();
+        flight: &Arc<Flight>,
+    ) -> Result<(http::response::Parts, Incoming, Lane, Arc<AtomicBool>), WireError> {
         let upload = request.body().content_length().unwrap_or(0);
-        if caller.is_cleanup {
-            caller.meter.admit_cleanup(operation).await?
-        } else {
-            caller.meter.admit(operation, upload).await?
-        }
+        caller.admit(flight.operation(), upload).await?;
         let (parts, body) = request.into_parts();
         let (body, is_whole) = Sent::new(body, flight.clone());
         let mut request = http::Request::from_parts(parts, body);
@@ -204,7 +205,7 @@ impl Net {
         loop {
             let mut lane = self.lane(endpoint, host, caller.limits.connect, may_reuse).await?;
             flight.connected(lane.key.0.to_string(), lane.reused);
-            let answer = with_progress(&flight, caller.limits.idle, lane.sender.try_send_request(request)).await;
+            let answer = with_progress(flight, caller.limits.idle, lane.sender.try_send_request(request)).await;
             let answer = match answer {
                 Some(Err(mut error)) => match error.take_message() {
                     // Handed back: hyper wrote no byte of it, so a fresh connection is no second request.
@@ -222,8 +223,7 @@ impl Net {
             let (parts, body) = answer?.into_parts();
             let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
             flight.answered(parts.status.as_u16(), parts.headers.iter().map(|(name, value)| (name.to_string(), text(value))));
-            let body = Received::new(body, watch, lane, is_whole, caller.limits.idle);
-            return Ok(http::Response::from_parts(parts, SdkBody::from_body_1_x(body)));
+            return Ok((parts, body, lane, is_whole));
         }
     }
 }

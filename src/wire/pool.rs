@@ -15,9 +15,11 @@ const LONGEST_IDLE: Duration = Duration::from_secs(15);
 /// What must be equal for a connection to be reusable. The server name is empty where there is no TLS.
 pub(crate) type Key = (Address, String);
 
+type Idle = HashMap<Key, Vec<(Instant, SendRequest<Sent>)>>;
+
 #[derive(Default)]
 pub(crate) struct Pool {
-    idle: Mutex<HashMap<Key, Vec<(Instant, SendRequest<Sent>)>>>,
+    idle: Mutex<Idle>,
 }
 
 impl std::fmt::Debug for Pool {
@@ -28,7 +30,7 @@ impl std::fmt::Debug for Pool {
 }
 
 impl Pool {
-    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Vec<(Instant, SendRequest<Sent>)>>> {
+    fn lock(&self) -> MutexGuard<'_, Idle> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
     /// The connection that was used last, if one still lives.

@@ -269,6 +269,9 @@ impl Flight {
         drop(state);
         self.finish();
     }
+    pub(crate) fn operation(&self) -> &str {
+        &self.operation
+    }
     /// Time since the start.
     pub(crate) fn elapsed(&self) -> std::time::Duration {
         self.started.elapsed()

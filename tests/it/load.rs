@@ -8,7 +8,7 @@ use proofmark::scenario::throughput::Runner;
 use proofmark::wire::Link;
 
 use crate::load_server::{Misbehaviour, Server, link};
-use crate::wire_real;
+use crate::{wire_fake, wire_real};
 
 const TIMES: CellTimes = CellTimes { duration: Duration::from_millis(600), warm_up: Duration::from_millis(50) };
 
@@ -196,9 +196,9 @@ fn a_server_that_is_gone_is_unresolved_and_never_a_number() {
 #[ignore = "needs lab servers: tests/run runs it"]
 fn a_real_server_takes_every_operation_of_the_engine() {
     let directory = tempfile::tempdir().unwrap();
-    let server = wire_real::minio(directory.path(), |_, _| {});
-    let toml = format!("endpoints = ['http://127.0.0.1:{}']\n{}", server.port, wire_real::CREDENTIALS);
-    let link = wire_real::link(directory.path(), &toml, &[]);
+    let server = wire_real::minio(directory.path(), |command| command);
+    let toml = format!("endpoints = ['http://127.0.0.1:{}']\n{}", server.port, wire_fake::CREDENTIALS);
+    let link = wire_fake::link(directory.path(), &toml, &[]);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     runtime.block_on(wire_real::wait_ready(&link));
     for payload in ["cached-signed", "unique-signed"] {
@@ -222,15 +222,13 @@ fn tls_with_a_private_authority_virtual_hosts_and_unsigned_payloads_work_togethe
     let signed = rcgen::generate_simple_self_signed(names).unwrap();
     std::fs::write(certificates.join("public.crt"), signed.cert.pem()).unwrap();
     std::fs::write(certificates.join("private.key"), signed.signing_key.serialize_pem()).unwrap();
-    let server = wire_real::minio(directory.path(), |command, _| {
-        command.env("MINIO_DOMAIN", "localhost").arg("--certs-dir").arg(&certificates);
-    });
+    let server = wire_real::minio(directory.path(), |command| command.env("MINIO_DOMAIN", "localhost").arg("--certs-dir").arg(&certificates));
     let toml = format!(
         "endpoints = ['https://localhost:{}']\naddressing = 'virtual-host'\nca_file = 'certs/public.crt'\n{}",
         server.port,
-        wire_real::CREDENTIALS
+        wire_fake::CREDENTIALS
     );
-    let link = wire_real::link(directory.path(), &toml, &[]);
+    let link = wire_fake::link(directory.path(), &toml, &[]);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     runtime.block_on(wire_real::wait_ready(&link));
     let record = measure(&link, spec(MIXED, "payload = \"unsigned\""));

@@ -1,8 +1,12 @@
 //! The integration tests: one binary, one module per subject.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 mod cases;
 mod failure;
 mod failure_real;
 mod load;
 mod load_server;
+mod wire;
+mod wire_fake;
 mod wire_real;
+mod wire_tls;
