@@ -9,7 +9,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::byte_stream::error::Error as ByteStreamError;
 
 use super::finding::Trouble;
-use crate::wire::{Failure, WireError};
+use crate::wire::{self, Failure, WireError};
 
 /// What came back instead of success.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,6 +61,26 @@ impl<T, E: ProvideErrorMetadata + Error + Send + Sync + 'static> Answer for Resu
     type Value = T;
     fn settle(self) -> Result<T, Refusal> {
         self.map_err(|error| refusal(&error))
+    }
+}
+
+/// An answer that was looked at already.
+impl<T> Answer for Result<T, Refusal> {
+    type Value = T;
+    fn settle(self) -> Self {
+        self
+    }
+}
+
+/// A raw answer: 2xx is success.
+impl Answer for Result<wire::Answer, WireError> {
+    type Value = wire::Answer;
+    fn settle(self) -> Result<wire::Answer, Refusal> {
+        match self {
+            Ok(answer) if (200..300).contains(&answer.status) => Ok(answer),
+            Ok(answer) => Err(Refusal::Answered { status: answer.status, code: answer.code().unwrap_or_default() }),
+            Err(error) => Err(undelivered(&error)),
+        }
     }
 }
 

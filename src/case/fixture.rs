@@ -29,7 +29,7 @@ use super::values::encode_path;
 use super::{Answer, BucketNeed, Case, Refusal};
 use crate::model::FailureClass;
 use crate::units::Bytes;
-use crate::wire::{Link, Recorder, ResourceError};
+use crate::wire::{Link, RawClient, RawRequest, Recorder, ResourceError};
 
 /// What a case is handed. Cheap to clone; clones share everything.
 #[derive(Clone)]
@@ -106,6 +106,19 @@ impl Fixture {
     /// Untested where there is none; a case says so beforehand with `.needs_alt()`.
     pub fn alt(&self) -> Checked<&Client> {
         self.inner.alt.as_ref().ok_or_else(|| Finding::Untested("needs a second credential: credentials.alt".to_owned()))
+    }
+    /// The client for requests that no SDK would send.
+    pub fn raw(&self) -> RawClient {
+        self.inner.link.raw(&self.inner.recorder)
+    }
+    /// A raw request for `name` below the own prefix; `query` is empty or begins with `?`, and is sent as it stands.
+    pub fn raw_object(&self, operation: &str, method: &str, name: &str, query: &str) -> RawRequest {
+        let rest = format!("{}{query}", encode_path(&self.key(name)));
+        self.raw().request(method, self.bucket(), &rest).operation(operation)
+    }
+    /// A raw request for the case's bucket.
+    pub fn raw_bucket(&self, operation: &str, method: &str, query: &str) -> RawRequest {
+        self.raw().request(method, self.bucket(), query).operation(operation)
     }
     /// What was sent so far.
     pub fn recorder(&self) -> &Recorder {
@@ -215,7 +228,7 @@ impl Fixture {
             match here.s3().head_object().bucket(here.bucket()).key(key).send().await.settle() {
                 Err(Refusal::Answered { status: 404, .. }) => Ok(()),
                 Ok(_) => Err(Finding::Broken(FailureClass::WrongEffect, deviation(place, &claim, "absent".to_owned(), "present".to_owned()))),
-                refused => ok_at(place, Settled(refused)).map(drop),
+                refused => ok_at(place, refused).map(drop),
             }
         }
     }
@@ -231,7 +244,7 @@ impl Fixture {
     ) -> impl Future<Output = Checked<Vec<u8>>> + Send + use<> {
         async move {
             let collected = body.collect().await.map_err(|error| super::answer::broken_body(&error));
-            ok_at(place, Settled(collected)).map(|bytes| bytes.into_bytes().to_vec())
+            ok_at(place, collected).map(|bytes| bytes.into_bytes().to_vec())
         }
     }
     /// Repeats `probe` until its claims hold or `limit` is over; then the last finding stands. For effects that a vendor may
@@ -299,7 +312,7 @@ impl Fixture {
         async move {
             let part = here.s3().upload_part().bucket(here.bucket()).key(key).upload_id(id).part_number(number).body(body.into()).send().await;
             let part = ok_at(place, part).map_err(|finding| finding.in_set_up("UploadPart"))?;
-            Ok(CompletedPart::builder().part_number(number).set_e_tag(part.e_tag).set_checksum_crc32(part.checksum_crc32).build())
+            Ok(CompletedPart::builder().part_number(number).set_e_tag(part.e_tag).build())
         }
     }
 }
@@ -312,15 +325,5 @@ fn unprepared(error: ResourceError) -> Finding {
         ResourceError::NoBuckets => Finding::Untested(error.to_string()),
         ResourceError::Refused { status: 503 | 429, .. } => trouble(Trouble::Throttled),
         ResourceError::Journal(_) | ResourceError::Wire { .. } | ResourceError::Refused { .. } => Finding::Unresolved(format!("set-up: {error}")),
-    }
-}
-
-/// An answer that was looked at already.
-struct Settled<T>(Result<T, Refusal>);
-
-impl<T> Answer for Settled<T> {
-    type Value = T;
-    fn settle(self) -> Result<T, Refusal> {
-        self.0
     }
 }

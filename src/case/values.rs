@@ -66,6 +66,22 @@ fn crc_32(algorithm: CrcAlgorithm, body: &[u8]) -> u32 {
     u32::try_from(checksum(algorithm, body)).expect("a 32-bit checksum has 32 bits")
 }
 
+/// Whether `body` is well-formed XML in UTF-8; else what is wrong with it.
+///
+/// # Errors
+/// With the first thing that is wrong.
+pub fn well_formed(body: &[u8]) -> Result<(), String> {
+    let text = std::str::from_utf8(body).map_err(|error| error.to_string())?;
+    let mut reader = quick_xml::Reader::from_str(text);
+    loop {
+        match reader.read_event().map_err(|error| error.to_string())? {
+            quick_xml::events::Event::Text(text) if text.contains(&b'<') => return Err("an unescaped < in a text".to_owned()),
+            quick_xml::events::Event::Eof => return Ok(()),
+            _ => {}
+        }
+    }
+}
+
 /// The `multipart_upload` argument of a completion.
 pub fn completed(parts: impl IntoIterator<Item = CompletedPart>) -> CompletedMultipartUpload {
     CompletedMultipartUpload::builder().set_parts(Some(parts.into_iter().collect())).build()
@@ -89,6 +105,14 @@ mod tests {
     fn a_multipart_etag_hashes_the_hashes_and_counts_the_parts() {
         // md5(md5("a") || md5("b")), computed with Python's hashlib.
         assert_eq!(multipart_etag(&[b"a", b"b"]), "\"96e024ba2074fe77e8e965ba43a704be-2\"");
+    }
+
+    #[test]
+    fn xml_that_is_not_well_formed_is_told() {
+        assert_eq!(well_formed(b"<?xml version=\"1.0\"?><a><b>x &amp; y</b></a>"), Ok(()));
+        for wrong in [&b"<a><b></a>"[..], b"<a>\xff</a>", b"<html><br></html>"] {
+            assert!(well_formed(wrong).is_err(), "{}", String::from_utf8_lossy(wrong));
+        }
     }
 
     #[test]

@@ -149,7 +149,7 @@ pub(super) fn sign(request: &mut RawRequest, keys: Option<&Credentials>, scope: 
         }
     };
     if let Some(coding) = &chunks {
-        announce(&mut message, coding, plain.len());
+        announce(&mut message, coding, plain.len(), &request.omitted);
     }
     let needs_length = (length > 0 || ["PUT", "POST"].contains(&message.method.as_str())) && !has(&message.headers, "transfer-encoding");
     let length = (needs_length && is_automatic("content-length")).then(|| length.to_string());
@@ -186,9 +186,9 @@ pub(super) fn sign(request: &mut RawRequest, keys: Option<&Credentials>, scope: 
 }
 
 /// The headers that announce an aws-chunked body.
-fn announce(message: &mut Message, coding: &Chunks, plain_bytes: usize) {
+fn announce(message: &mut Message, coding: &Chunks, plain_bytes: usize, omitted: &[String]) {
     let mut add = |name: &str, value: String| {
-        if !has(&message.headers, name) {
+        if !has(&message.headers, name) && !omitted.iter().any(|omitted| omitted.eq_ignore_ascii_case(name)) {
             message.set(name, value);
         }
     };

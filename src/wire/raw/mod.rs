@@ -20,7 +20,7 @@ use super::sigv4::{Header, Scope, aws_chunked};
 use super::{Account, Credentials, Failure};
 use crate::config::{Addressing, Secret};
 
-type Change<T> = Box<dyn FnOnce(&mut T) + Send>;
+type Change<T> = Box<dyn FnOnce(&mut T) + Send + Sync>;
 
 /// Sends byte-exact requests to one vendor. Each goes over a connection of its own, unless it is sent on a [`RawConnection`].
 #[derive(Debug, Clone)]
@@ -140,7 +140,7 @@ impl RawRequest {
         self.headers.push((name.to_owned(), value.as_ref().to_vec()));
         self
     }
-    /// Leaves out an automatic `Host` or `Content-Length`.
+    /// Leaves out an automatic `Host` or `Content-Length`, or a header that announces an aws-chunked body.
     pub fn without(mut self, name: &str) -> Self {
         self.omitted.push(name.to_ascii_lowercase());
         self
@@ -181,17 +181,17 @@ impl RawRequest {
         self
     }
     /// Changes date, region, service or any other part of the signature's scope.
-    pub fn scope(mut self, change: impl FnOnce(&mut Scope) + Send + 'static) -> Self {
+    pub fn scope(mut self, change: impl FnOnce(&mut Scope) + Send + Sync + 'static) -> Self {
         self.on_scope = Some(Box::new(change));
         self
     }
     /// Changes chunks, chunk signatures or trailers of an aws-chunked body after they are signed.
-    pub fn tamper_chunks(mut self, change: impl FnOnce(&mut aws_chunked::Body) + Send + 'static) -> Self {
+    pub fn tamper_chunks(mut self, change: impl FnOnce(&mut aws_chunked::Body) + Send + Sync + 'static) -> Self {
         self.on_chunks = Some(Box::new(change));
         self
     }
     /// Changes anything after signing; calls add up.
-    pub fn tamper(mut self, change: impl FnOnce(&mut Message) + Send + 'static) -> Self {
+    pub fn tamper(mut self, change: impl FnOnce(&mut Message) + Send + Sync + 'static) -> Self {
         self.on_message.push(Box::new(change));
         self
     }
