@@ -1,6 +1,7 @@
 //! Why a command ended without doing its work, and the exit code that says so.
 
 use std::fmt;
+use std::io::ErrorKind;
 
 use crate::config::ConfigError;
 use crate::run::RunError;
@@ -43,7 +44,10 @@ impl From<ConfigError> for Failure {
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         match &error {
-            StoreError::Io { source, .. } if source.kind() != std::io::ErrorKind::NotFound => Self::internal(error.to_string()),
+            StoreError::Io { source, .. } if [ErrorKind::StorageFull, ErrorKind::QuotaExceeded, ErrorKind::FileTooLarge].contains(&source.kind()) => {
+                Self::internal(format!("{error}: make room and go on with `proofmark run --resume`"))
+            }
+            StoreError::Io { source, .. } if source.kind() != ErrorKind::NotFound => Self::internal(error.to_string()),
             _ => Self::usage(error.to_string()),
         }
     }

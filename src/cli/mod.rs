@@ -62,21 +62,27 @@ pub fn main(suites: Vec<Suite>) -> ExitCode {
     // FAILPOINTS is read only behind the hidden flag: a stray variable must not break somebody's evaluation.
     let _fault_points = arguments.fault_points.then(fail::FailScenario::setup);
     let context = Context { suites, root: arguments.root };
-    let ended = match arguments.command {
-        Command::Check(args) => check::main(&context, &args),
-        Command::List(args) => list::main(&context, &args),
-        Command::Run(args) => run::main(&context, &args),
-        Command::ServeEmbedded(args) => serve::main(&args),
-        Command::Conformance(args) => conformance::main(&context, &args),
-        Command::Lab(args) => lab::main(&context, &args),
-        Command::Report(args) => report::main(&context, &args),
-        Command::Cost(args) => cost::main(&context, &args),
-        Command::Clean(args) => clean::main(&context, &args),
-        Command::Explain(args) => explain::main(&args),
-        _ => Err(Failure::usage("later")),
-    };
+    std::panic::set_hook(Box::new(|panic| output::complain(&format!("internal error: {panic}"))));
+    let ended = std::panic::catch_unwind(|| dispatch(&context, arguments.command));
+    let ended = ended.unwrap_or_else(|_| Err(Failure::internal("this is a bug of proofmark: please report it with the line above")));
     ended.unwrap_or_else(|failure| {
         output::complain(&failure);
         ExitCode::from(failure.code())
     })
+}
+
+fn dispatch(context: &Context, command: Command) -> Result<ExitCode, Failure> {
+    match command {
+        Command::Check(args) => check::main(context, &args),
+        Command::List(args) => list::main(context, &args),
+        Command::Run(args) => run::main(context, &args),
+        Command::ServeEmbedded(args) => serve::main(&args),
+        Command::Conformance(args) => conformance::main(context, &args),
+        Command::Lab(args) => lab::main(context, &args),
+        Command::Report(args) => report::main(context, &args),
+        Command::Cost(args) => cost::main(context, &args),
+        Command::Clean(args) => clean::main(context, &args),
+        Command::Explain(args) => explain::main(&args),
+        _ => Err(Failure::usage("later")),
+    }
 }

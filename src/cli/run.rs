@@ -92,7 +92,7 @@ pub fn start(root: &Root, inputs: Inputs, cases: &[Case], options: Options) -> R
         root: root.clone(),
         cases: selected(&inputs.profile, cases),
         directory: RunDir::create(&path)?,
-        libtest: options.libtest.unwrap_or_else(|| quiet(&path)),
+        libtest: options.libtest.unwrap_or_else(quiet),
         done: BTreeMap::new(),
         start_at: options.start_at,
         keep: options.keep,
@@ -115,7 +115,7 @@ fn resumed(context: &Context, args: &RunArgs, root: &Root, run: &Path) -> Result
         root: root.clone(),
         cases: selected(&inputs.profile, &cases),
         directory: RunDir::create(&path)?,
-        libtest: quiet(&path),
+        libtest: quiet(),
         done: loaded.vendors.iter().map(|vendor| (vendor.record.vendor.clone(), Done::of(vendor))).collect(),
         start_at: args.start_at,
         keep: args.keep,
@@ -126,10 +126,10 @@ fn resumed(context: &Context, args: &RunArgs, root: &Root, run: &Path) -> Result
     Ok(Started { session, path })
 }
 
-/// Flags of the test runner inside a run: its own output goes to a file, because the progress bars own the terminal.
-fn quiet(path: &Path) -> libtest_mimic::Arguments {
-    let logfile = path.join("conformance.log").to_string_lossy().into_owned();
-    libtest_mimic::Arguments { logfile: Some(logfile), ..libtest_mimic::Arguments::default() }
+/// Flags of the test runner inside a run: its lines say nothing that the records do not, the progress bars own the terminal, and a
+/// log on a full disk would make it panic.
+fn quiet() -> libtest_mimic::Arguments {
+    libtest_mimic::Arguments { logfile: Some("/dev/null".to_owned()), ..libtest_mimic::Arguments::default() }
 }
 
 /// Measures, then scores and renders what was measured.

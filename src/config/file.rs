@@ -149,7 +149,7 @@ pub fn load_scenario(root: &Root, id: &ScenarioId) -> Result<Scenario, ConfigErr
     let file = known_file(&root.scenarios().join(kind.name()), name, &format!("{} scenario", kind.name()))?;
     let spec = match kind {
         Kind::Throughput => ScenarioSpec::Throughput(parse_valid(&file, super::ThroughputSpec::validate)?),
-        Kind::Failure => ScenarioSpec::Failure(parse(&file)?),
+        Kind::Failure => ScenarioSpec::Failure(parse_valid(&file, super::FailureSpec::validate)?),
         _ => ScenarioSpec::Cost(parse_valid(&file, super::CostWorkload::validate)?),
     };
     Ok(Scenario { id: id.clone(), spec })
@@ -166,7 +166,7 @@ fn check_file(file: &Path) -> Result<(), ConfigError> {
         "vendors" => parse_valid(file, validate_vendor).map(drop),
         "profiles" => parse_valid(file, Profile::validate).map(drop),
         "throughput" => parse_valid(file, super::ThroughputSpec::validate).map(drop),
-        "failure" => parse::<super::FailureSpec>(file).map(drop),
+        "failure" => parse_valid(file, super::FailureSpec::validate).map(drop),
         "cost" => parse_valid(file, super::CostWorkload::validate).map(drop),
         other => Err(ConfigError::new(file, format!("is in the folder {other:?}: expected vendors, profiles, throughput, failure or cost"))),
     }
