@@ -15,12 +15,14 @@ mod lab;
 mod list;
 mod output;
 mod progress;
+mod proxy;
 mod report;
 mod run;
 mod serve;
 mod signals;
 
 use std::collections::BTreeSet;
+use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -63,7 +65,7 @@ pub fn main(suites: Vec<Suite>) -> ExitCode {
     let _fault_points = arguments.fault_points.then(fail::FailScenario::setup);
     let context = Context { suites, root: arguments.root };
     std::panic::set_hook(Box::new(|panic| output::complain(&format!("internal error: {panic}"))));
-    let ended = std::panic::catch_unwind(|| dispatch(&context, arguments.command));
+    let ended = std::panic::catch_unwind(AssertUnwindSafe(|| dispatch(&context, arguments.command)));
     let ended = ended.unwrap_or_else(|_| Err(Failure::internal("this is a bug of proofmark: please report it with the line above")));
     ended.unwrap_or_else(|failure| {
         output::complain(&failure);
@@ -83,6 +85,6 @@ fn dispatch(context: &Context, command: Command) -> Result<ExitCode, Failure> {
         Command::Cost(args) => cost::main(context, &args),
         Command::Clean(args) => clean::main(context, &args),
         Command::Explain(args) => explain::main(&args),
-        _ => Err(Failure::usage("later")),
+        Command::Proxy(args) => proxy::main(context, &args),
     }
 }

@@ -26,5 +26,5 @@ pub use inputs::{Inputs, NamedVendor};
 pub use plan::{Task, plan, selected, tasks};
 pub use resume::{Done, resume, same_plan};
 pub use setting::setting_of;
-pub use stage::{Shared, Stage, check_access, data_directory};
+pub use stage::{Shared, Stage, access, check_access, data_directory};
 pub use stop::Stop;

@@ -11,6 +11,7 @@ use crate::config::{ConfigError, CredentialNames, Phase, Root, Secret, Serve, Ve
 use crate::lab::{Embedded, Hooked, LabError, Server};
 use crate::model::{Setting, VendorId};
 use crate::store::VendorSink;
+use crate::wire::proxy::Proxy;
 use crate::wire::{Access, AccessError, Link};
 
 const EMBEDDED_KEY: &str = "PROOFMARK_EMBEDDED_ACCESS_KEY";
@@ -40,6 +41,7 @@ pub struct Stage {
     pub setting: Setting,
     /// What the reader of the result should know, in sentences.
     pub notes: Vec<String>,
+    faults: Option<Proxy>,
     started: Option<Hooked>,
 }
 
@@ -72,13 +74,19 @@ impl Stage {
             server = is_own.then_some(Server::Hooked(hooked));
         }
         let direct = Link::open(vendor.id.clone(), Arc::new(reach.vendor), access.clone(), sink, shared.seed, shared.prefix.as_str())?;
-        let link = direct.clone();
-        Ok(Self { link, direct, server, setting, notes: note.into_iter().collect(), started: reach.started })
+        let faults = match vendor.file.degrade.as_slice() {
+            [] => None,
+            rules => Some(Proxy::before(&access, rules.to_vec()).await.map_err(|error| RunError::Usage(format!("the fault proxy: {error}")))?),
+        };
+        let link = faults.as_ref().map_or_else(|| direct.clone(), |proxy| direct.via(proxy.endpoint()));
+        Ok(Self { link, direct, server, setting, notes: note.into_iter().collect(), faults, started: reach.started })
     }
 
     /// Tells the standing faults which phase begins.
     pub fn set_phase(&self, phase: Phase) {
-        let _ = phase;
+        if let Some(faults) = &self.faults {
+            faults.set_phase(phase);
+        }
     }
 
     /// Stops what was started.
@@ -86,6 +94,7 @@ impl Stage {
     /// # Errors
     /// When a lab server does not stop.
     pub async fn close(self) -> Result<(), LabError> {
+        drop(self.faults);
         drop(self.server);
         match self.started {
             Some(hooked) => hooked.down().await,
@@ -133,6 +142,14 @@ impl Reach {
 fn resolve(root: &Root, id: &VendorId, vendor: &Vendor, environment: &BTreeMap<String, String>) -> Result<Access, ConfigError> {
     let read = |name: &str| environment.get(name).cloned().or_else(|| std::env::var(name).ok());
     Access::resolve(id, vendor, &root.vendors(), &read).map_err(|error| located(root, id, error))
+}
+
+/// How a vendor that is up already is reached.
+///
+/// # Errors
+/// With file, line and field, when a variable or file that the vendor file names is not there.
+pub fn access(root: &Root, vendor: &NamedVendor) -> Result<Access, ConfigError> {
+    resolve(root, &vendor.id, &vendor.file, &BTreeMap::new())
 }
 
 /// Whether a lab server has to be up before it can be reached: its script serves it, and the user has not pointed to another one.
