@@ -9,9 +9,9 @@ use super::events::{Event, Tell};
 use super::plan::is_mine;
 use super::{Done, Inputs, NamedVendor, Stage, Task, tasks};
 use crate::case::{self, Case};
-use crate::config::{Phase, Scenario, ScenarioSpec, ThroughputSpec};
+use crate::config::{FailureSpec, Phase, Scenario, ScenarioSpec, ThroughputSpec};
 use crate::model::{CaseRecord, ClientId, ClientShard, Kind, Outcome, ScenarioRecord, Skip};
-use crate::scenario::throughput;
+use crate::scenario::{failure, throughput};
 use crate::store::StoreError;
 
 /// One vendor's measurement.
@@ -44,7 +44,8 @@ impl Measurement<'_> {
         let (tasks, skipped) = tasks(self.inputs, &self.vendor.file, self.shard);
         let left: Vec<Task> = tasks.into_iter().filter(|task| !self.is_done(task)).collect();
         self.skip(&skipped)?;
-        self.throughput(&left).await
+        self.throughput(&left).await?;
+        self.failure(&left).await
     }
 
     fn is_done(&self, task: &Task) -> bool {
@@ -109,6 +110,28 @@ impl Measurement<'_> {
             if let Some(cell) = &task.cell {
                 self.keep(runner.run_cell(cell, task.repeat).await)?;
             }
+        }
+        Ok(())
+    }
+
+    async fn failure(&self, tasks: &[Task]) -> Result<(), StoreError> {
+        let planned = self.of_kind(tasks, Kind::Failure);
+        if planned == 0 {
+            return Ok(());
+        }
+        self.begin(Phase::Failure, "failure", planned);
+        for scenario in &self.inputs.scenarios {
+            if let ScenarioSpec::Failure(spec) = &scenario.spec {
+                self.faults(scenario, spec, tasks).await?;
+            }
+        }
+        self.end()
+    }
+
+    async fn faults(&self, scenario: &Scenario, spec: &FailureSpec, tasks: &[Task]) -> Result<(), StoreError> {
+        let (link, server, timing) = (&self.stage.link, self.stage.server.as_ref(), &self.inputs.profile.failure_timing);
+        for task in tasks.iter().filter(|task| task.scenario == scenario.id) {
+            self.keep(failure::run(link, server, &scenario.id, spec, task.repeat, timing).await)?;
         }
         Ok(())
     }

@@ -1,11 +1,13 @@
 //! The integration tests: one binary, one module per subject.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
+mod bad_input;
 mod cases;
 mod failure;
 mod failure_real;
 mod load;
 mod load_server;
+mod site;
 mod wire;
 mod wire_fake;
 mod wire_real;

@@ -45,7 +45,10 @@ impl Site {
         let demo = std::fs::read_to_string(self.path("scenarios/profiles/demo.toml")).unwrap();
         let (head, tail) = (demo.split("vendors =").next().unwrap(), &demo[demo.find("repeats =").unwrap()..]);
         let tail = tail.split("[[curve]]").next().unwrap();
-        self.write("scenarios/profiles/quick.toml", &format!("{head}vendors = [\"embedded\"]\nsuites = {suites}\nlevels = [\"core\"]\nscenarios = []\n{tail}"));
+        self.write(
+            "scenarios/profiles/quick.toml",
+            &format!("{head}vendors = [\"embedded\"]\nsuites = {suites}\nlevels = [\"core\"]\nscenarios = []\n{tail}"),
+        );
     }
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_proofmark"));
