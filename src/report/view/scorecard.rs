@@ -43,6 +43,8 @@ pub fn text(interval: Option<Interval>) -> ScoreText {
 #[derive(Debug, Clone, Serialize)]
 pub struct ScoreSection {
     pub categories: Vec<CategoryHead>,
+    /// What qualifies single cells; the cells hold their numbers.
+    pub notes: Vec<String>,
     /// Ranked vendors first.
     pub rows: Vec<ScoreRow>,
     /// Gates of the scorecard over the vendors in `rows`' order of columns.
@@ -99,6 +101,7 @@ pub struct ScoreCell {
     pub coverage: String,
     /// Whether it counts in the overall score.
     pub counts: bool,
+    /// Number of its note, or empty.
     pub note: String,
 }
 
@@ -153,9 +156,16 @@ pub fn section(sources: &[Source<'_>], card: &Scorecard) -> ScoreSection {
     scored.sort_by_key(|(source, score)| (matches!(score.eligibility, Eligibility::PriceOnly), score.rank.unwrap_or(u32::MAX), source.column.series));
     let leaders = card.vendors.iter().filter(|vendor| vendor.leading).count();
     let measured: Vec<_> = scored.iter().filter(|(source, _)| source.column.measured).copied().collect();
+    let mut notes: Vec<String> = Vec::new();
+    for note in scored.iter().flat_map(|(_, vendor)| &vendor.categories).filter_map(|part| part.note.clone()) {
+        if !notes.contains(&note) {
+            notes.push(note);
+        }
+    }
     ScoreSection {
         categories: Category::ALL.iter().map(|category| head(*category, card)).collect(),
-        rows: scored.iter().map(|(source, score)| row(source, score, leaders > 1)).collect(),
+        rows: scored.iter().map(|(source, score)| row(source, score, leaders > 1, &notes)).collect(),
+        notes,
         gates: gates(&measured),
         gate_keys: measured.iter().map(|(source, _)| source.column.key.clone()).collect(),
         items: Category::ALL.iter().filter(|category| **category != Category::Compatibility).map(|category| items(*category, &measured)).collect(),
@@ -173,8 +183,13 @@ fn head(category: Category, card: &Scorecard) -> CategoryHead {
     }
 }
 
-fn row(source: &Source<'_>, vendor: &VendorScore, several_lead: bool) -> ScoreRow {
-    let (state, state_text, symbol, reasons) = standing(&vendor.eligibility);
+fn row(source: &Source<'_>, vendor: &VendorScore, several_lead: bool, notes: &[String]) -> ScoreRow {
+    let (state, state_text, symbol, mut reasons) = standing(&vendor.eligibility);
+    for reason in &mut reasons {
+        if let Some(gate) = vendor.gates.iter().find(|gate| gate.name == *reason) {
+            *reason = format!("{reason}: {}", cut(&gate.observed, 100));
+        }
+    }
     let gates = |verdict: GateVerdict| vendor.gates.iter().filter(|gate| gate.verdict == verdict).count();
     ScoreRow {
         key: source.column.key.clone(),
@@ -188,7 +203,7 @@ fn row(source: &Source<'_>, vendor: &VendorScore, several_lead: bool) -> ScoreRo
         leading: vendor.leading && several_lead,
         overall: text(vendor.overall),
         geometric: vendor.geometric.map(score).unwrap_or_default(),
-        cells: vendor.categories.iter().map(cell).collect(),
+        cells: vendor.categories.iter().map(|part| cell(part, notes)).collect(),
         gates_met: gates(GateVerdict::Met),
         gates_not_met: gates(GateVerdict::NotMet),
         gates_untested: gates(GateVerdict::Untested),
@@ -196,14 +211,15 @@ fn row(source: &Source<'_>, vendor: &VendorScore, several_lead: bool) -> ScoreRo
     }
 }
 
-fn cell(score: &CategoryScore) -> ScoreCell {
+fn cell(score: &CategoryScore, notes: &[String]) -> ScoreCell {
+    let note = notes.iter().position(|note| Some(note) == score.note.as_ref());
     ScoreCell {
         category: score.category.name(),
         title: title(score.category),
         score: text(score.score),
         coverage: percent(score.coverage),
         counts: score.weight > 0.0,
-        note: score.note.clone().unwrap_or_default(),
+        note: note.map(|at| (at + 1).to_string()).unwrap_or_default(),
     }
 }
 

@@ -24,6 +24,8 @@ pub struct Summary {
     pub reasons: Vec<String>,
     /// Top three.
     pub risks: Vec<Risk>,
+    /// Categories that are shown but do not count for some vendor, or empty.
+    pub uncounted: String,
     /// What was not tested.
     pub untested: Vec<String>,
 }
@@ -80,13 +82,17 @@ pub fn summary(sources: &[Source<'_>], card: &Scorecard, notes: &Notes, findings
             state_text: row.state_text,
             symbol: row.symbol,
             reasons: row.reasons,
-            rank: row.rank,
+            rank: if row.state == "eligible" { row.rank } else { String::new() },
             leading: row.leading,
             overall: row.overall,
         })
         .collect();
+    let mut uncounted: Vec<&str> = cards.iter().flat_map(|card| &card.bars).filter(|bar| bar.note == "not counted").map(|bar| bar.title).collect();
+    uncounted.sort_unstable();
+    uncounted.dedup();
+    let uncounted = uncounted.join(", ");
     let (kind, headline, lead) = headline(sources, notes, &cards);
-    Summary { headline, kind, lead, reasons: reasons(sources), risks: risks(sources, findings), untested: untested(sources), cards }
+    Summary { headline, kind, lead, reasons: reasons(sources), risks: risks(sources, findings), untested: untested(sources), uncounted, cards }
 }
 
 fn bar(cell: scorecard::ScoreCell) -> CardBar {
@@ -106,8 +112,8 @@ fn headline(sources: &[Source<'_>], notes: &Notes, cards: &[Card]) -> (&'static 
     }
     if !notes.recommends {
         let result = match cards.first() {
-            Some(first) if cards.len() > 1 && first.rank == "1" && !first.leading => format!("{} scores highest here. ", first.title),
-            Some(first) if cards.len() > 1 && first.leading => "The leading vendors cannot be told apart here. ".to_owned(),
+            Some(first) if eligible.len() > 1 && first.rank == "1" && !first.leading => format!("{} scores highest here. ", first.title),
+            Some(first) if eligible.len() > 1 && first.leading => "The leading vendors cannot be told apart here. ".to_owned(),
             _ => String::new(),
         };
         return ("none", format!("{result}No recommendation: this is a {} setting.", notes.setting), standing);
@@ -204,9 +210,9 @@ fn untested(sources: &[Source<'_>]) -> Vec<String> {
         let planned = source.run.header.plan.vendors.iter().find(|planned| planned.vendor == source.vendor.record.vendor);
         let skipped = planned.map_or(0, |planned| planned.skipped.len());
         let mut parts = Vec::new();
-        for (count, what) in [(cases, "cases"), (scenarios, "scenarios"), (gates, "gates"), (skipped, "planned items skipped")] {
+        for (count, what) in [(cases, "case"), (scenarios, "scenario"), (gates, "gate"), (skipped, "skipped item")] {
             if count > 0 {
-                parts.push(format!("{count} {what}"));
+                parts.push(format!("{count} {what}{}", if count == 1 { "" } else { "s" }));
             }
         }
         let categories = source.score.iter().flat_map(|vendor| &vendor.categories).filter(|part| part.score.is_none());
