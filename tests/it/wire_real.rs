@@ -56,6 +56,19 @@ pub fn minio(data: &Path, prepare: impl FnOnce(&mut Command) -> &mut Command) ->
     start(command, port)
 }
 
+/// Gateways that are given one directory serve the same objects.
+pub fn versitygw(directory: &Path) -> Server {
+    let port = free_port();
+    let mut command = Command::new(binary("versitygw"));
+    for folder in ["data", "iam", "versions"] {
+        std::fs::create_dir_all(directory.join(folder)).unwrap();
+    }
+    command.env("ROOT_ACCESS_KEY", KEY).env("ROOT_SECRET_KEY", SECRET).arg("--port").arg(format!("127.0.0.1:{port}"));
+    command.arg("--iam-dir").arg(directory.join("iam")).arg("posix").arg("--versioning-dir").arg(directory.join("versions"));
+    command.arg(directory.join("data"));
+    start(command, port)
+}
+
 async fn round_trip(link: &Link, recorder: &Recorder) -> Result<(), aws_sdk_s3::Error> {
     let space = link.space("round").await.expect("the bucket can be created");
     let s3 = link.sdk(recorder);
@@ -232,18 +245,7 @@ async fn minio_finds_the_bucket_in_the_host_name() {
 #[ignore = "needs lab servers: tests/run runs it"]
 async fn two_gateways_on_one_directory_are_used_evenly() {
     let directory = tempfile::tempdir().unwrap();
-    let gateway = || {
-        let port = free_port();
-        let mut command = Command::new(binary("versitygw"));
-        for folder in ["data", "iam", "versions"] {
-            std::fs::create_dir_all(directory.path().join(folder)).unwrap();
-        }
-        command.env("ROOT_ACCESS_KEY", KEY).env("ROOT_SECRET_KEY", SECRET).arg("--port").arg(format!("127.0.0.1:{port}"));
-        command.arg("--iam-dir").arg(directory.path().join("iam")).arg("posix").arg("--versioning-dir").arg(directory.path().join("versions"));
-        command.arg(directory.path().join("data"));
-        start(command, port)
-    };
-    let (first, second) = (gateway(), gateway());
+    let (first, second) = (versitygw(directory.path()), versitygw(directory.path()));
     let toml = format!("endpoints = ['http://127.0.0.1:{}', 'http://127.0.0.1:{}']\n{CREDENTIALS}", first.port, second.port);
     let link = link(directory.path(), &toml, &[]);
     for _ in 0..10 {

@@ -101,16 +101,18 @@ impl<'a> Answer<'a> {
 
     async fn pass_body(&self, head: &Head, mut body: Body, from: &mut Incoming, to: &mut WriteHalf<Stream>) -> io::Result<End> {
         let closes = head.closes() || body.ends_by_close();
-        let mut passed = 0;
+        let (mut passed, mut is_short) = (0, false);
         loop {
-            if let Some(end) = self.cut(passed, body.is_empty()) {
+            if let Some(end) = self.cut(passed, body.is_empty() && !is_short) {
                 to.flush().await?;
                 return Ok(end);
             }
             let Some(piece) = body.next(from).await? else { break };
             let mut bytes = piece.bytes;
             if piece.is_payload {
-                bytes.truncate(usize::try_from(self.room(passed)).unwrap_or(usize::MAX).min(bytes.len()));
+                let room = usize::try_from(self.room(passed)).unwrap_or(usize::MAX);
+                is_short = room < bytes.len();
+                bytes.truncate(room);
                 bytes = self.flip(bytes, passed);
                 passed += bytes.len() as u64;
             }
