@@ -8,6 +8,7 @@ use super::args::CheckArgs;
 use super::{Context, Failure, output};
 use crate::config::{ConfigError, Profile, Root, Vendor, check_files, error_at, load_scenario, load_vendor, nearest, parse, toml_stems};
 use crate::model::{ScenarioId, VendorId};
+use crate::report::{ReportError, check_templates};
 
 /// Checks the named files, or all of them; every error is printed on a line of its own.
 pub fn main(context: &Context, args: &CheckArgs) -> Result<ExitCode, Failure> {
@@ -17,10 +18,14 @@ pub fn main(context: &Context, args: &CheckArgs) -> Result<ExitCode, Failure> {
         None => Err(error),
     })?;
     let files = if everything { all_files(&root) } else { args.files.clone() };
+    let (pages, files): (Vec<PathBuf>, Vec<PathBuf>) = files.into_iter().partition(|file| file.extension().is_some_and(|end| end == "html"));
     let mut errors = check_files(&files);
     let broken: BTreeSet<PathBuf> = errors.iter().map(|error| error.file.clone()).collect();
     for file in files.iter().filter(|file| !broken.contains(*file)) {
         errors.extend(references(context, &root, file));
+    }
+    if everything || !pages.is_empty() {
+        errors.extend(templates(&root).err());
     }
     for error in &errors {
         output::complain(error);
@@ -28,8 +33,16 @@ pub fn main(context: &Context, args: &CheckArgs) -> Result<ExitCode, Failure> {
     if !errors.is_empty() {
         return Ok(ExitCode::from(2));
     }
-    output::print(&format!("{} files are valid\n", files.len()))?;
+    output::print(&format!("{} files are valid\n", files.len() + pages.len()))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Templates depend on each other, so they are checked together, whichever is named.
+fn templates(root: &Root) -> Result<(), ConfigError> {
+    check_templates(&root.templates()).map_err(|error| match error {
+        ReportError::Template { file, line, message } => ConfigError { line: (line > 0).then_some(line), ..ConfigError::new(file, message) },
+        error => ConfigError::new(root.templates(), error.to_string()),
+    })
 }
 
 fn all_files(root: &Root) -> Vec<PathBuf> {

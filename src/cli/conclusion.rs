@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use super::{Failure, output};
 use crate::config::Root;
 use crate::model::{Category, GateVerdict};
+use crate::report;
 use crate::run::Executed;
 use crate::score::{Eligibility, Interval, Scorecard, VendorScore, score};
 use crate::store;
@@ -19,6 +20,7 @@ const UNRESOLVED: u8 = 11;
 pub fn conclude(root: &Root, path: &Path, executed: &Executed) -> Result<ExitCode, Failure> {
     let runs = [store::load(path)?];
     let card = score(&runs, &runs[0].header.profile);
+    report::render(&runs, &root.templates(), path)?;
     output::print(&summary(&card))?;
     for (vendor, _) in &executed.abandoned {
         output::print(&format!("{vendor} was left out, see above\n"))?;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io::ErrorKind;
 
 use crate::config::ConfigError;
+use crate::report::ReportError;
 use crate::run::RunError;
 use crate::store::StoreError;
 
@@ -59,6 +60,15 @@ impl From<RunError> for Failure {
             RunError::Store(error) => error.into(),
             error if error.is_usage() => Self::usage(error.to_string()),
             error => Self::internal(error.to_string()),
+        }
+    }
+}
+
+impl From<ReportError> for Failure {
+    fn from(error: ReportError) -> Self {
+        match error {
+            ReportError::Io { .. } => Self::internal(error.to_string()),
+            ReportError::NoRun | ReportError::Template { .. } => Self::usage(error.to_string()),
         }
     }
 }

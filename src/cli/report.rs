@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use super::args::ReportArgs;
 use super::{Context, Failure, conclusion, output};
+use crate::report;
 use crate::score::score;
 use crate::store;
 
@@ -14,7 +15,7 @@ pub fn main(context: &Context, args: &ReportArgs) -> Result<ExitCode, Failure> {
     let runs = args.runs.iter().map(|path| Ok(store::load(path)?)).collect::<Result<Vec<_>, Failure>>()?;
     let Some(first) = args.runs.first() else { return Err(Failure::usage("name at least one run")) };
     let out: &Path = args.out.as_deref().unwrap_or(first);
-    let written: Vec<std::path::PathBuf> = Vec::new();
+    let written = report::render(&runs, &root.templates(), out)?;
     output::print(&conclusion::summary(&score(&runs, &runs[0].header.profile)))?;
     for run in runs.iter().filter(|run| !run.is_complete()) {
         output::print(&format!("INCOMPLETE: {}\n", run.header.run))?;

@@ -10,6 +10,8 @@ const ROW: i32 = 26;
 const BAR: i32 = 16;
 const GROUP: i32 = 24;
 const AXIS: i32 = 40;
+/// Height of a further line of the axis label.
+const LINE: i32 = 16;
 /// Mean width of a character at the label size.
 const CHARACTER: i32 = 7;
 /// Longest printed label and end text, in characters.
@@ -29,8 +31,8 @@ impl Frame {
         let right = WIDTH - longest(texts.map(|text| text.chars().count()).max().unwrap_or(0)).clamp(40, 240) - 12;
         Self { left, right, bottom: TOP + rows as i32 * ROW + groups as i32 * GROUP }
     }
-    fn canvas(&self) -> Canvas {
-        Canvas::new(WIDTH, self.bottom + AXIS)
+    fn canvas(&self, axis: &str) -> Canvas {
+        Canvas::new(WIDTH, self.bottom + AXIS + LINE * (axis.lines().count() as i32 - 1).max(0))
     }
     fn x(&self, share: f64) -> i32 {
         self.left + (f64::from(self.right - self.left) * share.clamp(0.0, 1.0)).round() as i32
@@ -51,7 +53,10 @@ impl Frame {
         canvas.text(text, (x, self.bottom + 11), SMALL, Ink::Muted, Anchor::Center);
     }
     fn label(&self, canvas: &mut Canvas, axis: &str) {
-        canvas.text(axis, (self.left, self.bottom + 29), SMALL, Ink::Muted, Anchor::Left);
+        for (index, line) in axis.lines().enumerate() {
+            let left = if index == 0 { self.left } else { 0 };
+            canvas.text(line, (left, self.bottom + 29 + LINE * index as i32), SMALL, Ink::Muted, Anchor::Left);
+        }
     }
 }
 
@@ -71,7 +76,7 @@ fn each_row<'a, T>(canvas: &mut Canvas, rows: &'a [T], group: impl Fn(&'a T) -> 
 pub fn bars(rows: &[Bar], axis: &str) -> Canvas {
     let groups = rows.iter().filter(|bar| !bar.group.is_empty()).count();
     let frame = Frame::new(rows.iter().map(|bar| bar.label.as_str()), rows.iter().map(|bar| bar.text.as_str()), rows.len(), groups);
-    let mut canvas = frame.canvas();
+    let mut canvas = frame.canvas(axis);
     let top = rows.iter().filter_map(|bar| bar.interval.map(|(_, high)| high).or(bar.value)).fold(0.0, f64::max);
     let top = if top > 0.0 { top } else { 1.0 };
     frame.linear_axis(&mut canvas, top, axis);
@@ -102,7 +107,7 @@ pub fn bars(rows: &[Bar], axis: &str) -> Canvas {
 
 pub fn stacks(rows: &[Stack], axis: &str) -> Canvas {
     let frame = Frame::new(rows.iter().map(|row| row.label.as_str()), rows.iter().map(|row| row.text.as_str()), rows.len(), 0);
-    let mut canvas = frame.canvas();
+    let mut canvas = frame.canvas(axis);
     let total = |row: &Stack| row.parts.iter().map(|(_, value)| value).sum::<f64>();
     let top = rows.iter().map(total).fold(0.0, f64::max);
     let top = if top > 0.0 { top } else { 1.0 };
@@ -131,7 +136,7 @@ pub fn stacks(rows: &[Stack], axis: &str) -> Canvas {
 pub fn ranges(rows: &[Range], axis: &str) -> Canvas {
     let groups = rows.iter().filter(|row| !row.group.is_empty()).count();
     let frame = Frame::new(rows.iter().map(|row| row.label.as_str()), rows.iter().map(|row| row.text.as_str()), rows.len(), groups);
-    let mut canvas = frame.canvas();
+    let mut canvas = frame.canvas(axis);
     let values = || rows.iter().flat_map(|row| row.points.iter().copied()).filter(|value| *value > 0.0);
     let low = values().fold(f64::INFINITY, f64::min).log10().floor();
     let high = values().fold(0.0, f64::max).log10().ceil();

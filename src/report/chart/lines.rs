@@ -10,9 +10,11 @@ const RIGHT: i32 = WIDTH - 66;
 const TOP: i32 = 22;
 const BOTTOM: i32 = 150;
 const HEIGHT: i32 = BOTTOM + 40;
+/// Height of a further line of the axis label.
+const LINE: i32 = 16;
 
 pub fn lines(timeline: &Timeline, axis: &str) -> Canvas {
-    let mut canvas = Canvas::new(WIDTH, HEIGHT);
+    let mut canvas = Canvas::new(WIDTH, HEIGHT + LINE * (axis.lines().count() as i32 - 1).max(0));
     let end = if timeline.end_s > 0.0 { timeline.end_s } else { 1.0 };
     let top = if timeline.top > 0.0 { timeline.top * 1.05 } else { 1.0 };
     let x = |seconds: f64| LEFT + (f64::from(RIGHT - LEFT) * (seconds / end).clamp(0.0, 1.0)).round() as i32;
@@ -34,7 +36,9 @@ pub fn lines(timeline: &Timeline, axis: &str) -> Canvas {
         canvas.line((x(seconds), BOTTOM), (x(seconds), BOTTOM + 4), Ink::Muted, 1);
         canvas.text(&number(seconds), (x(seconds), BOTTOM + 13), SMALL, Ink::Muted, Anchor::Center);
     }
-    canvas.text(&format!("time in s; {axis}"), (LEFT, BOTTOM + 30), SMALL, Ink::Muted, Anchor::Left);
+    for (index, line) in format!("time in s; {axis}").lines().enumerate() {
+        canvas.text(line, (if index == 0 { LEFT } else { 0 }, BOTTOM + 30 + LINE * index as i32), SMALL, Ink::Muted, Anchor::Left);
+    }
     let mut last_label = -100;
     for line in &timeline.lines {
         let ink = line.series.map_or(Ink::Bad, Ink::Series);

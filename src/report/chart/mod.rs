@@ -17,7 +17,7 @@ pub struct Chart {
     pub title: String,
     /// One sentence for those who cannot see it, with the extremes.
     pub description: String,
-    /// Axis label with unit and which way is better.
+    /// Axis label with unit and which way is better; further lines qualify it.
     pub axis: String,
     /// The marks.
     pub marks: Marks,

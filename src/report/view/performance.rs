@@ -48,7 +48,7 @@ pub fn performance(sources: &[&Source<'_>], notes: &Notes) -> Performance {
 
 /// The axis label, with the caveat of demo and lab settings.
 fn axis(text: &str, notes: &Notes) -> String {
-    if notes.performance.is_empty() { text.to_owned() } else { format!("{text} — {}", notes.performance) }
+    if notes.performance.is_empty() { text.to_owned() } else { format!("{text}\n{}", notes.performance) }
 }
 
 fn cell_text(cell: &metrics::MetricCell) -> String {
@@ -96,7 +96,7 @@ fn ranges(sources: &[&Source<'_>], table: &MetricTable, notes: &Notes) -> Option
     cells.dedup();
     let mut rows = Vec::new();
     for cell in cells {
-        let percentiles: Vec<&MetricRow> = ["_p50", "_p99", "_p99_9"]
+        let percentiles: Vec<&MetricRow> = ["_p50", "_p99", "_p99_9", "_p999"]
             .iter()
             .filter_map(|suffix| table.rows.iter().find(|row| row.cell == cell && row.metric == format!("{family}{suffix}")))
             .collect();
