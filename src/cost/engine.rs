@@ -33,6 +33,14 @@ pub enum CostError {
         /// What is wrong with it.
         message: String,
     },
+    /// The workload itself is wrong.
+    #[error("{field}: {message}")]
+    Workload {
+        /// The field.
+        field: &'static str,
+        /// What is wrong with it.
+        message: String,
+    },
     /// A metered number that is not finite.
     #[error("metered {0} is not a finite number")]
     Metered(&'static str),
@@ -66,8 +74,9 @@ pub fn price(card: &PriceCard, use_: &MonthlyUse) -> Result<CostSheet, CostError
 /// Prices one workload on several cards.
 ///
 /// # Errors
-/// As [`price`], for the first card that has one.
+/// When the workload is not valid, or as [`price`], for the first card that has an error.
 pub fn compare<'a>(cards: impl IntoIterator<Item = &'a PriceCard>, workload: &CostWorkload) -> Result<Vec<CostSheet>, CostError> {
+    workload.validate().map_err(|(field, message)| CostError::Workload { field, message })?;
     cards.into_iter().map(|card| price(card, &MonthlyUse::from_workload(workload, card))).collect()
 }
 

@@ -307,6 +307,13 @@ fn the_table_lists_the_cheapest_first_with_date_and_source() {
 }
 
 #[test]
+fn a_workload_that_is_not_valid_is_refused_with_its_field() {
+    let mut workload = workload_h();
+    workload.deleted_gb_by_age_days.insert("soon".to_owned(), Decimal::ONE);
+    assert_eq!(compare(&[], &workload).unwrap_err().to_string(), "deleted_gb_by_age_days: \"soon\" is not an age in whole days");
+}
+
+#[test]
 fn rows_add_up_to_the_total() {
     let card = card("aws-s3");
     let rows = price(&card, &MonthlyUse::from_workload(&workload_h(), &card)).unwrap().rows();
