@@ -8,7 +8,7 @@ use super::{Interval, ScoreItem};
 use crate::model::{Category, Deployment, GateVerdict, Kind, Outcome, ScenarioRecord};
 
 const RULE: &str = "mean of the repeats, interval from the worst to the best; a gate not met = 0, else .40 LN(U; 1 s, 10 s) + .30 LN(R; 5 s, 30 s) \
-                    + .20 correct errors + .10 no leak, over the terms that apply";
+                    + .20 correct errors + .10 no leak, over the terms that apply; not recovered within the watch = R from there to never";
 
 pub(super) fn score(source: &Source<'_>) -> Draft {
     let mut groups: BTreeMap<String, Vec<&ScenarioRecord>> = BTreeMap::new();
@@ -73,11 +73,15 @@ fn tolerates(record: &ScenarioRecord) -> bool {
     record.parameters.get("tolerates_fault").is_some_and(|claim| claim == "true")
 }
 
+/// False where the watch ended before the service was back: `recovery_s` is then a lower bound.
+fn recovered(record: &ScenarioRecord) -> bool {
+    record.parameters.get("recovered").is_none_or(|said| said == "true")
+}
+
 fn inputs(record: &ScenarioRecord) -> FaultInputs {
-    let listed = |name: &str| record.metrics.iter().find(|metric| metric.name == name).map(|metric| metric.value);
     FaultInputs {
         unavailable_s: if tolerates(record) { record.metric("unavailable_s") } else { None },
-        recovery_s: listed("recovery_s"),
+        recovery_s: record.metric("recovery_s"),
         correct_error_share: record.metric("correct_error_share"),
         leaked_parts: record.metric("leaked_parts"),
     }
@@ -93,8 +97,18 @@ fn repeat_score(record: &ScenarioRecord) -> Option<Interval> {
         Outcome::Untested(_) => None,
         Outcome::Unresolved(_) => Some(Interval { low: 0.0, value: 0.5, high: 1.0 }),
         Outcome::Measured if !record.gates.is_empty() && !has(GateVerdict::Met) => None,
-        Outcome::Measured => Some(Interval::exact(fault_score(&inputs(record)))),
+        Outcome::Measured => Some(measured_score(record)),
     }
+}
+
+fn measured_score(record: &ScenarioRecord) -> Interval {
+    let inputs = inputs(record);
+    let best = fault_score(&inputs);
+    if recovered(record) {
+        return Interval::exact(best);
+    }
+    let worst = fault_score(&FaultInputs { recovery_s: Some(f64::INFINITY), ..inputs });
+    Interval { low: worst, value: f64::midpoint(worst, best), high: best }
 }
 
 fn observed(record: &ScenarioRecord) -> String {
@@ -103,10 +117,10 @@ fn observed(record: &ScenarioRecord) -> String {
         Outcome::Unresolved(reason) => format!("unresolved: {reason}"),
         Outcome::Measured => {
             let inputs = inputs(record);
-            let seconds = |value: Option<f64>| value.map_or_else(|| "never".to_owned(), |value| format!("{} s", significant(value)));
+            let bound = if recovered(record) { "" } else { ">= " };
             let parts = [
-                inputs.unavailable_s.map(|value| format!("U {}", seconds(Some(value)))),
-                inputs.recovery_s.map(|value| format!("R {}", seconds(value))),
+                inputs.unavailable_s.map(|value| format!("U {} s", significant(value))),
+                inputs.recovery_s.map(|value| format!("R {bound}{} s", significant(value))),
                 inputs.correct_error_share.map(|share| format!("correct errors {}", significant(share))),
                 inputs.leaked_parts.map(|parts| format!("leaked parts {}", significant(parts))),
             ];

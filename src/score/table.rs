@@ -39,8 +39,8 @@ pub fn verdict_value(verdict: Verdict, class: Option<FailureClass>) -> Option<f6
 pub struct FaultInputs {
     /// Seconds with fewer than 99 % successes; `None` where no load ran or the topology does not claim to tolerate the fault.
     pub unavailable_s: Option<f64>,
-    /// Seconds to recover; the inner `None` = it did not recover within the watch; the outer one = there was nothing to recover.
-    pub recovery_s: Option<Option<f64>>,
+    /// Seconds to recover, infinite = never; `None` = there was nothing to recover from.
+    pub recovery_s: Option<f64>,
     /// Share of error answers with the right status and code; `None` = there were none.
     pub correct_error_share: Option<f64>,
     /// Multipart parts left behind; `None` = not looked for.
@@ -52,7 +52,7 @@ pub fn fault_score(inputs: &FaultInputs) -> f64 {
     let lower = |value, good, median| curve(Direction::LowerBetter, value, good, median);
     let terms = [
         inputs.unavailable_s.map(|seconds| (0.40, lower(seconds, 1.0, 10.0))),
-        inputs.recovery_s.map(|seconds| (0.30, seconds.map_or(0.0, |seconds| lower(seconds, 5.0, 30.0)))),
+        inputs.recovery_s.map(|seconds| (0.30, lower(seconds, 5.0, 30.0))),
         Some((0.20, inputs.correct_error_share.unwrap_or(1.0).clamp(0.0, 1.0))),
         inputs.leaked_parts.map(|parts| (0.10, if parts > 0.0 { 0.0 } else { 1.0 })),
     ];
@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn the_fault_score_of_the_worked_example() {
-        let inputs = FaultInputs { unavailable_s: Some(4.0), recovery_s: Some(Some(12.0)), correct_error_share: Some(0.98), leaked_parts: Some(0.0) };
+        let inputs = FaultInputs { unavailable_s: Some(4.0), recovery_s: Some(12.0), correct_error_share: Some(0.98), leaked_parts: Some(0.0) };
         // .4 x .694967 + .3 x .743887 + .2 x .98 + .1, each curve value rounded to six digits.
         assert!((fault_score(&inputs) - 0.797153).abs() < 5e-7, "{}", fault_score(&inputs));
     }
@@ -123,7 +123,7 @@ mod tests {
         let nothing = FaultInputs { unavailable_s: None, recovery_s: None, correct_error_share: None, leaked_parts: None };
         assert_eq!(fault_score(&nothing), 1.0);
         assert!((fault_score(&FaultInputs { leaked_parts: Some(2.0), ..nothing }) - 0.2 / 0.3).abs() < 1e-12);
-        assert!((fault_score(&FaultInputs { recovery_s: Some(None), ..nothing }) - 0.4).abs() < 1e-12, "never recovered");
+        assert!((fault_score(&FaultInputs { recovery_s: Some(f64::INFINITY), ..nothing }) - 0.4).abs() < 1e-12, "never recovered");
         assert!((fault_score(&FaultInputs { correct_error_share: Some(0.25), ..nothing }) - 0.25).abs() < 1e-12);
     }
 }

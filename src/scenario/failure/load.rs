@@ -211,6 +211,7 @@ fn measure(report: &mut Report, samples: &[Sample], bucket: Duration, timing: &F
     report.less("unavailable_s", "s", Some(timeline::unavailable_s(&points, bucket, moments.fault)), after);
     let watched = moments.end.saturating_sub(moments.heal);
     let recovery = timeline::recovery(&points, moments.heal, limit_ms);
+    report.parameter("recovered", recovery.is_some());
     if recovery.is_none() {
         let seconds = watched.as_secs_f64();
         report.finding(format!("the service was not back to normal within the watch of {seconds:.1} s: recovery_s is that lower bound"));

@@ -99,6 +99,11 @@ fn a_failure_scenario_is_scored_by_the_formula_and_by_0_when_a_gate_breaks() {
     vendor.scenarios[0].parameters.clear();
     near(durability(&vendor).score.unwrap().value, (0.3 * 0.743887 + 0.2 * 0.98 + 0.1) / 0.6);
 
+    vendor.scenarios[0].parameters.insert("recovered".to_owned(), "false".to_owned());
+    let bound = durability(&vendor).score.unwrap();
+    near(bound.high, (0.3 * 0.743887 + 0.2 * 0.98 + 0.1) / 0.6);
+    near(bound.low, (0.2 * 0.98 + 0.1) / 0.6);
+
     vendor.scenarios[0] = first.clone();
     vendor.scenarios.push(ScenarioRecord { repeat: 2, gates: vec![judged("no_acked_loss", GateVerdict::NotMet)], ..first });
     let two = durability(&vendor).score.unwrap();
