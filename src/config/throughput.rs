@@ -235,14 +235,14 @@ impl ThroughputSpec {
             estimate.duration_s += (self.objects * size) as f64 / FASTEST_BYTES_PER_S * 4.0 + self.objects as f64 * 0.001;
         };
         for size in &self.object_size {
-            if self.cells().iter().any(|cell| cell.object_size == *size && cell.reads()) {
+            let of_size: Vec<Cell> = self.cells().into_iter().filter(|cell| cell.object_size == *size).collect();
+            if of_size.iter().any(Cell::reads) {
                 prepare(size.0, &mut estimate);
             }
-        }
-        for cell in self.cells() {
-            if cell.needs_doomed() {
-                prepare(cell.object_size.0, &mut estimate);
-            }
+            // The objects to delete are written for each cell anew, but exist only once.
+            let before = estimate.stored_bytes;
+            of_size.iter().filter(|cell| cell.needs_doomed()).for_each(|cell| prepare(cell.object_size.0, &mut estimate));
+            estimate.stored_bytes = estimate.stored_bytes.min(before + self.objects * size.0);
         }
         for cell in self.cells() {
             self.estimate_cell(&cell, times, &mut estimate, &mut requests);

@@ -65,6 +65,7 @@ fn the_estimate_holds_preparation_and_an_upper_bound_of_each_operation() {
     assert_eq!(estimate.requests["PutObject"], 10 * 2 + 10 * 4);
     assert_eq!(estimate.requests["DeleteObject"], 10 * 4);
     assert_eq!(estimate.upload_bytes, 60 * (4 << 20) / 2 + 60 * (8 << 20) / 2);
+    assert_eq!(estimate.stored_bytes, 2 * 10 * (4 << 20) + 2 * 10 * (8 << 20));
     assert!(estimate.requests["GetObject"] > 1000 && estimate.download_bytes > 8_000_000_000);
     assert!(estimate.duration_s >= 8.0 * 3.0);
     let shorter = spec.estimate(spec.times(Some(Span(Duration::from_millis(500))), Some(Span::default())));

@@ -124,8 +124,8 @@ impl Messenger {
         let finished = tokio::time::timeout(limit, self.attempt(lane, planned, request, &mut answer)).await;
         answer.ended = Instant::now();
         answer.failure = finished.unwrap_or_else(|_| Err("timeout".to_owned())).err();
-        if answer.failure.is_some() {
-            // A connection that is closed, or whose answer was not what it should be, is not used again.
+        if matches!(answer.failure.as_deref(), Some("connection" | "timeout" | "truncated")) {
+            // Its answer was not read to its end.
             lane.sender = None;
         }
         if let Some(address) = lane.address.as_ref().filter(|_| answer.was_sent) {
@@ -169,8 +169,9 @@ impl Messenger {
             }
             match sender.try_send_request(request).await {
                 Ok(response) => return Sent::Answered(response),
-                Err(mut error) => match error.take_message().filter(|_| reused) {
-                    Some(unsent) => (request, lane.sender) = (unsent, None),
+                Err(mut error) => match error.take_message() {
+                    Some(unsent) if reused => (request, lane.sender) = (unsent, None),
+                    Some(_) => return Sent::NotConnected,
                     None => return Sent::Broken,
                 },
             }

@@ -27,7 +27,7 @@ pub struct Planned {
     number: u64,
 }
 
-/// Draws the requests of one slot. Slots share nothing: each writes and deletes keys of its own.
+/// Draws the requests of one slot. Slots share nothing: slot `s` of `n` writes and deletes the numbers that leave `s` when divided by `n`.
 #[derive(Debug)]
 pub struct Draw {
     spec: Arc<LoadSpec>,
@@ -36,9 +36,9 @@ pub struct Draw {
     shares: u32,
     /// Own objects that exist, oldest first.
     live: VecDeque<u64>,
+    /// Own objects that do not exist.
+    free: VecDeque<u64>,
     written: u64,
-    /// Most own objects at once.
-    ring: usize,
     first_read: bool,
 }
 
@@ -46,14 +46,19 @@ impl Draw {
     /// The requests of slot `slot` of `spec.concurrency`.
     pub fn new(spec: Arc<LoadSpec>, slot: u64) -> Self {
         let slots = u64::from(spec.concurrency);
-        let own = || (0..spec.objects).filter(|number| number % slots == slot);
-        let (live, shares) = match &spec.work {
-            Work::Fill { numbers, .. } => (numbers.iter().copied().filter(|number| number % slots == slot).collect(), 0),
-            Work::Mix { mix, doomed } => (if *doomed { own().collect() } else { VecDeque::new() }, mix.iter().map(|entry| entry.share).sum()),
+        let is_own = |number: &u64| number % slots == slot;
+        // With fewer objects than connections, each connection still has one.
+        let own = (0..spec.objects.max(slots)).filter(is_own);
+        let (live, free, shares) = match &spec.work {
+            Work::Fill { numbers, .. } => (VecDeque::new(), numbers.iter().copied().filter(is_own).collect(), 0),
+            Work::Mix { mix, doomed } => {
+                let exists = |number: &u64| if *doomed { *number < spec.objects } else { spec.existing.contains(number) };
+                let (live, free): (Vec<u64>, Vec<u64>) = own.partition(exists);
+                (live.into(), free.into(), mix.iter().map(|entry| entry.share).sum())
+            }
         };
-        let ring = (spec.objects / slots).max(1) as usize;
         let random = ChaCha8Rng::seed_from_u64(spec.seed ^ slot.wrapping_mul(0x9E37_79B9_7F4A_7C15));
-        Self { slot, random, shares, live, written: 0, ring, first_read: true, spec }
+        Self { slot, random, shares, live, free, written: 0, first_read: true, spec }
     }
 
     /// The next request; `None` when everything that was to be written or deleted is.
@@ -61,7 +66,7 @@ impl Draw {
         let spec = Arc::clone(&self.spec);
         let (mix, doomed) = match &spec.work {
             Work::Fill { set, .. } => {
-                let number = self.live.pop_front()?;
+                let number = self.free.pop_front()?;
                 return Some(self.planned(Operation::PutObject, spec.key(set, number), number));
             }
             Work::Mix { mix, doomed } => (mix, *doomed),
@@ -80,7 +85,7 @@ impl Draw {
             }
             // Nothing of its own is left to delete: it writes instead, so that the mix goes on.
             Operation::DeleteObject => match self.live.pop_front() {
-                Some(number) => Some(self.planned(Operation::DeleteObject, self.own_key(number), number)),
+                Some(number) => Some(self.planned(Operation::DeleteObject, spec.key("write", number), number)),
                 None => Some(self.put()),
             },
             operation => {
@@ -96,11 +101,21 @@ impl Draw {
         }
     }
 
-    /// Tells how it ended: a written object may be overwritten or deleted from now on.
+    /// Tells how it ended: what was written may be overwritten or deleted from now on, what was deleted may be written again.
     pub fn done(&mut self, planned: &Planned, ok: bool) {
-        if planned.operation == Operation::PutObject && ok && matches!(self.spec.work, Work::Mix { .. }) {
-            self.live.push_back(planned.number);
+        if !matches!(self.spec.work, Work::Mix { doomed: false, .. }) {
+            return;
         }
+        match (planned.operation, ok) {
+            (Operation::PutObject, true) | (Operation::DeleteObject, false) => self.live.push_back(planned.number),
+            (Operation::PutObject, false) | (Operation::DeleteObject, true) => self.free.push_back(planned.number),
+            _ => {}
+        }
+    }
+
+    /// Numbers of the own objects that exist.
+    pub fn left(&self) -> impl Iterator<Item = u64> + '_ {
+        self.live.iter().copied()
     }
 
     fn planned(&self, operation: Operation, key: String, number: u64) -> Planned {
@@ -113,16 +128,12 @@ impl Draw {
         std::mem::take(&mut self.first_read) || drawn
     }
 
-    fn own_key(&self, number: u64) -> String {
-        self.spec.key(&format!("write/{}", self.slot), number)
-    }
-
-    /// A new own object, or the oldest one again once there are as many as there may be.
+    /// An own object that does not exist, or the oldest one again.
     fn put(&mut self) -> Planned {
-        let oldest = if self.live.len() >= self.ring { self.live.pop_front() } else { None };
-        let number = oldest.unwrap_or(self.written);
-        let mut planned = self.planned(Operation::PutObject, self.own_key(number), number);
-        planned.frees = oldest.is_some();
+        let is_new = !self.free.is_empty();
+        let number = self.free.pop_front().or_else(|| self.live.pop_front()).unwrap_or(self.slot);
+        let mut planned = self.planned(Operation::PutObject, self.spec.key("write", number), number);
+        planned.frees = !is_new;
         planned.body = match self.spec.payload {
             PayloadMode::CachedSigned => self.written % self.spec.bodies.cached(),
             PayloadMode::UniqueSigned | PayloadMode::Unsigned => self.written * u64::from(self.spec.concurrency) + self.slot,

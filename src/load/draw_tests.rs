@@ -19,6 +19,7 @@ fn spec(work: Work) -> Arc<LoadSpec> {
         work,
         bodies: Arc::new(Bodies::new(1, 4096)),
         objects: 20,
+        existing: Arc::default(),
         concurrency: 2,
         load_loop: LoopKind::Closed,
         payload: PayloadMode::CachedSigned,
@@ -31,7 +32,8 @@ fn spec(work: Work) -> Arc<LoadSpec> {
 
 fn drain(draw: &mut Draw, count: usize) -> Vec<Planned> {
     let mut drawn = Vec::new();
-    while let Some(planned) = draw.next().filter(|_| drawn.len() < count) {
+    while drawn.len() < count {
+        let Some(planned) = draw.next() else { break };
         draw.done(&planned, true);
         drawn.push(planned);
     }
@@ -69,6 +71,17 @@ fn written_objects_never_exceed_their_number_and_deletions_hit_what_exists() {
         }
         assert!(live.len() <= 10, "{live:?}");
     }
+}
+
+#[test]
+fn a_write_frees_an_object_exactly_when_it_existed() {
+    let base = spec(Work::Mix { mix: vec![entry(Operation::PutObject, 1)], doomed: false });
+    let existing: Arc<BTreeSet<u64>> = Arc::new([0, 2, 5].into());
+    let mut draw = Draw::new(Arc::new(LoadSpec { existing, ..LoadSpec::clone(&base) }), 0);
+    let frees: Vec<bool> = drain(&mut draw, 12).iter().map(|planned| planned.frees).collect();
+    // Ten of the twenty objects are this slot's; two of them exist.
+    assert_eq!(frees, [[false; 8].as_slice(), &[true; 4]].concat());
+    assert_eq!(draw.left().count(), 10);
 }
 
 #[test]

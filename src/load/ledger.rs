@@ -1,6 +1,6 @@
 //! What was measured: per operation and bucket of time, merged over the workers at the end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::latency::Latencies;
@@ -77,6 +77,8 @@ pub struct Ledger {
     pub loop_lag: Latencies,
     /// Numbers of objects that a fill could not write.
     pub unwritten: Vec<u64>,
+    /// Numbers of the objects of the set `write` that exist at the end.
+    pub left: BTreeSet<u64>,
 }
 
 impl Ledger {
@@ -139,6 +141,7 @@ impl Ledger {
         self.schedule_lag.merge(&other.schedule_lag);
         self.loop_lag.merge(&other.loop_lag);
         self.unwritten.extend(&other.unwritten);
+        self.left.extend(&other.left);
     }
     /// The operations that were sent.
     pub fn operations(&self) -> impl Iterator<Item = Operation> + '_ {

@@ -25,6 +25,7 @@ pub use latency::Latencies;
 pub use ledger::{Ledger, Sample, Tally};
 pub use steady::{Steady, mser5};
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,6 +45,8 @@ pub struct LoadSpec {
     pub bodies: Arc<Bodies>,
     /// How many objects are read, and how many each load keeps written at most.
     pub objects: u64,
+    /// Numbers of the objects of the set `write` that exist already.
+    pub existing: Arc<BTreeSet<u64>>,
     /// Requests in flight at most.
     pub concurrency: u32,
     /// Closed or open loop.
@@ -61,7 +64,7 @@ pub struct LoadSpec {
 }
 
 impl LoadSpec {
-    /// Key of an object: `set` is `read`, `delete` or a slot's `write/<slot>`.
+    /// Key of an object: `set` is `read`, `delete` or `write`.
     pub fn key(&self, set: &str, number: u64) -> String {
         format!("{}{set}/{number:08}", self.prefix)
     }

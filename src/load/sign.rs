@@ -56,3 +56,40 @@ impl Signer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Secret;
+    use crate::wire::sigv4::sign_headers;
+
+    fn keys() -> Credentials {
+        Credentials { access_key: Secret::new("a"), secret_key: Secret::new("s"), session_token: Some(Secret::new("t")) }
+    }
+
+    fn value<'a>(headers: &'a [Header], name: &str) -> &'a [u8] {
+        &headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).unwrap().1
+    }
+
+    #[test]
+    fn a_kept_key_signs_as_a_fresh_one_does() {
+        let mut signer = Signer::new(keys(), "us-east-1", PayloadMode::CachedSigned);
+        let bodies = Bodies::new(1, 100);
+        for (method, range, put) in [("GET", Some("bytes=0-9".to_owned()), None), ("PUT", None, Some((&bodies, 3)))] {
+            let own = signer.headers(method, "/bucket/key", "host:1", range, put);
+            let hash = put.map_or(EMPTY_SHA256.to_owned(), |(bodies, number)| bodies.sha256(number));
+            let mut headers: Vec<Header> = own.iter().filter(|(name, _)| name != "authorization").cloned().collect();
+            let time = String::from_utf8(value(&own, "x-amz-date").to_vec()).unwrap();
+            let scope = Scope { date: time[..8].to_owned(), time, ..Scope::now("us-east-1", "s3") };
+            sign_headers(method, "/bucket/key", &mut headers, &hash, &keys(), &scope);
+            assert_eq!(value(&own, "authorization"), value(&headers, "authorization"), "{method}");
+        }
+    }
+
+    #[test]
+    fn an_unsigned_payload_is_named_and_not_hashed() {
+        let bodies = Bodies::new(1, 100);
+        let headers = Signer::new(keys(), "r", PayloadMode::Unsigned).headers("PUT", "/b/k", "h", None, Some((&bodies, 3)));
+        assert_eq!(value(&headers, "x-amz-content-sha256"), UNSIGNED_PAYLOAD.as_bytes());
+    }
+}

@@ -22,7 +22,7 @@ use crate::config::LoopKind;
 /// A start that is later than this counts as late.
 const LATE: Duration = Duration::from_millis(1);
 /// How often a worker looks at its own lateness.
-const LOOK: Duration = Duration::from_millis(10);
+const LOOK: Duration = Duration::from_millis(5);
 /// Wait after a failed connection, so that a server that is down is not flooded.
 const AFTER_FAILURE: Duration = Duration::from_millis(10);
 
@@ -145,6 +145,13 @@ impl Slot {
     }
 
     async fn run(mut self) {
+        self.drive().await;
+        if matches!(self.desk.shared.spec.work, Work::Mix { doomed: false, .. }) {
+            self.desk.ledger.borrow_mut().left.extend(self.draw.left());
+        }
+    }
+
+    async fn drive(&mut self) {
         while let Some(due) = self.next_due().await {
             let Some(planned) = self.draw.next() else {
                 // A fill is done when all its slots are; a mix that has nothing left ends for all, so that concurrency stays what it says.

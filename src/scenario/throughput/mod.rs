@@ -4,12 +4,12 @@
 
 mod record;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub use crate::config::{Cell, CellTimes};
-use crate::config::{LoopKind, PayloadMode, ThroughputSpec};
+use crate::config::{LoopKind, Operation, PayloadMode, ThroughputSpec};
 use crate::load::{self, Bodies, LoadResult, LoadSpec, Stop, Work};
 use crate::model::{ClientId, ScenarioId, ScenarioRecord};
 use crate::wire::{Link, Space};
@@ -36,6 +36,8 @@ pub struct Runner {
     client: ClientId,
     bodies: BTreeMap<u64, Arc<Bodies>>,
     readable: BTreeMap<u64, Result<(), String>>,
+    /// Written objects that earlier cells have left, by size.
+    written: BTreeMap<u64, Arc<BTreeSet<u64>>>,
     /// Objects to delete that earlier cells have left, by size.
     doomed_left: BTreeMap<u64, u64>,
 }
@@ -43,8 +45,8 @@ pub struct Runner {
 impl Runner {
     /// A runner that has prepared nothing yet.
     pub fn new(link: &Link, id: ScenarioId, spec: ThroughputSpec, times: CellTimes) -> Self {
-        let (bodies, readable, doomed_left) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Self { link: link.clone(), id, spec, times, client: ClientId::from("1/1"), bodies, readable, doomed_left }
+        let (bodies, readable, written, doomed_left) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { link: link.clone(), id, spec, times, client: ClientId::from("1/1"), bodies, readable, written, doomed_left }
     }
     /// Names the client (shard) in the records; `1/1` otherwise.
     pub fn by_client(self, client: ClientId) -> Self {
@@ -61,6 +63,9 @@ impl Runner {
                 if cell.needs_doomed() {
                     let deleted = result.ledger.window_of_all(Duration::ZERO, Duration::MAX).ok;
                     self.doomed_left.insert(cell.object_size.0, self.spec.objects.saturating_sub(deleted));
+                }
+                if cell.sends(Operation::PutObject) {
+                    self.written.insert(cell.object_size.0, Arc::new(result.ledger.left.clone()));
                 }
                 record::fill(&mut record, cell, &spec, &result);
             }
@@ -88,7 +93,7 @@ impl Runner {
             // Deleting uses the objects up: a warm-up would measure the rest of them only.
             spec.warm_up = Duration::ZERO;
         }
-        if spec.payload == PayloadMode::CachedSigned && cell.sends(crate::config::Operation::PutObject) {
+        if spec.payload == PayloadMode::CachedSigned && cell.sends(Operation::PutObject) {
             spec.bodies.warm();
         }
         let result = load::run(&self.link, &spec).await.map_err(|error| error.to_string())?;
@@ -104,6 +109,7 @@ impl Runner {
             work: Work::Mix { mix: cell.mix.clone(), doomed: cell.needs_doomed() },
             bodies: Arc::clone(self.bodies.entry(size).or_insert_with(|| Arc::new(Bodies::new(seed, size)))),
             objects: self.spec.objects,
+            existing: self.written.get(&size).cloned().unwrap_or_default(),
             concurrency: cell.concurrency,
             load_loop: self.spec.load_loop,
             payload: self.spec.payload,
