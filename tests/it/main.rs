@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod cases;
+mod cli;
 mod failure;
 mod failure_real;
 mod load;
@@ -10,8 +11,10 @@ mod load_server;
 mod proxy;
 mod proxy_bytes;
 mod proxy_real;
+mod resume;
 mod site;
 mod support;
+mod tidy;
 mod wire;
 mod wire_fake;
 mod wire_real;
