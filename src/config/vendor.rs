@@ -43,7 +43,7 @@ pub struct Vendor {
     /// PEM file of the client's key.
     #[serde(default)]
     pub client_key_file: Option<PathBuf>,
-    /// HTTP proxy that every connection goes through (`http://host:port`, CONNECT for https endpoints).
+    /// HTTP proxy that every connection goes through (`http://host:port`), always by CONNECT: a proxy that reads requests may change them.
     #[serde(default)]
     pub proxy: Option<String>,
     /// Environment variables that hold the credentials.

@@ -188,3 +188,46 @@ impl Book {
         self.pages().stats.values().cloned().collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn book(sockets: &[&[&str]]) -> Book {
+        let endpoint = |index: usize| Endpoint::try_from(format!("http://host{index}")).unwrap();
+        let book = Book::new((0..sockets.len()).map(endpoint).collect(), true);
+        for (entry, texts) in book.pages().entries.iter_mut().zip(sockets) {
+            entry.sockets = texts.iter().map(|text| text.parse().unwrap()).collect();
+            entry.resolved_at = Some(Instant::now());
+        }
+        book
+    }
+
+    async fn used(book: &Book, requests: usize) -> BTreeMap<String, usize> {
+        let mut used = BTreeMap::new();
+        for _ in 0..requests {
+            let addresses = book.addresses(book.turn()).await.unwrap();
+            *used.entry(addresses[0].to_string()).or_default() += 1;
+        }
+        used
+    }
+
+    #[tokio::test]
+    async fn every_address_of_every_endpoint_gets_its_even_share() {
+        let book = book(&[&["10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80"], &["10.0.1.1:80"]]);
+        assert_eq!(used(&book, 40).await.into_values().collect::<Vec<_>>(), [10, 10, 10, 10]);
+    }
+
+    #[tokio::test]
+    async fn an_address_that_never_answered_is_left_out_and_one_that_did_is_not() {
+        let book = book(&[&["127.0.0.1:80", "[::1]:80"]]);
+        let both = book.addresses(0).await.unwrap();
+        book.connected(&both[1], false);
+        assert_eq!(used(&book, 10).await.len(), 2, "no other address is known to be better");
+        book.connected(&both[0], true);
+        assert_eq!(used(&book, 10).await, BTreeMap::from([(both[0].to_string(), 10)]));
+        book.connected(&both[1], true);
+        book.connected(&both[1], false);
+        assert_eq!(used(&book, 10).await.len(), 2, "what was good once and fails now must be seen to fail");
+    }
+}

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use super::http::{WireError, classify};
+use super::http::{WireError, classify, injected};
 use super::pool::Lane;
 use super::record::{Failure, Flight, Watch};
 
@@ -22,13 +22,14 @@ pub(crate) struct Sent {
     inner: SdkBody,
     flight: Arc<Flight>,
     is_whole: Arc<AtomicBool>,
+    scope: String,
 }
 
 impl Sent {
     /// The body, and a flag that becomes true when all of it was handed over.
-    pub(crate) fn new(inner: SdkBody, flight: Arc<Flight>) -> (Self, Arc<AtomicBool>) {
+    pub(crate) fn new(inner: SdkBody, flight: Arc<Flight>, scope: String) -> (Self, Arc<AtomicBool>) {
         let is_whole = Arc::new(AtomicBool::new(Body::is_end_stream(&inner)));
-        (Self { inner, flight, is_whole: is_whole.clone() }, is_whole)
+        (Self { inner, flight, is_whole: is_whole.clone(), scope }, is_whole)
     }
 }
 
@@ -39,6 +40,9 @@ impl Body for Sent {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let frame = std::task::ready!(Pin::new(&mut self.inner).poll_frame(cx));
         if let Some(Ok(frame)) = &frame {
+            if let Err(error) = injected("wire.request_body", &self.scope) {
+                return Poll::Ready(Some(Err(error.into())));
+            }
             frame.data_ref().into_iter().for_each(|data| self.flight.sent(data));
         }
         if frame.is_none() || Body::is_end_stream(&self.inner) {

@@ -17,7 +17,7 @@ use super::body::{Received, Sent};
 use super::dial::{DialError, Stream};
 use super::pool::{Lane, Pool};
 use super::record::{Failure, Flight, Head, Recorder, Watch};
-use super::{Access, Account, BudgetExceeded, Credentials, Meter, Redactor};
+use super::{Access, Account, BudgetExceeded, Credentials, Meter, Redactor, fault};
 
 /// A request without a complete answer. It stands in the source chain of the SDK's errors: see [`WireError::find`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -65,6 +65,9 @@ pub(crate) fn classify_io(error: &std::io::Error) -> Failure {
 
 /// What kind of failure an error of hyper is.
 pub(crate) fn classify(error: &hyper::Error) -> WireError {
+    if let Some(ours) = WireError::find(error) {
+        return ours.clone();
+    }
     let inner = std::iter::successors(std::error::Error::source(error), |error| error.source()).find_map(|error| error.downcast_ref());
     let failure = match inner {
         _ if error.is_parse() => Failure::Malformed,
@@ -110,6 +113,8 @@ impl Caller {
 /// Addresses, connections and keys of one vendor.
 #[derive(Debug)]
 pub(crate) struct Net {
+    /// The vendor's id, which scopes fault points.
+    scope: String,
     pub access: Arc<Access>,
     pub book: Arc<Book>,
     pub redactor: Arc<Redactor>,
@@ -117,14 +122,15 @@ pub(crate) struct Net {
 }
 
 impl Net {
-    pub(crate) fn new(access: Arc<Access>, redactor: Arc<Redactor>) -> Self {
+    pub(crate) fn new(scope: &str, access: Arc<Access>, redactor: Arc<Redactor>) -> Self {
         let targets = access.dial_to.as_ref().map_or_else(|| access.endpoints.clone(), |proxy| vec![proxy.clone()]);
         let book = Arc::new(Book::new(targets, access.dialer.proxy.is_none()));
-        Self { access, book, redactor, pool: Arc::default() }
+        Self { scope: scope.to_owned(), access, book, redactor, pool: Arc::default() }
     }
     /// The same addresses and keys with no connection open.
     pub(crate) fn fresh(&self) -> Self {
-        Self { access: self.access.clone(), book: self.book.clone(), redactor: self.redactor.clone(), pool: Arc::default() }
+        let (scope, access) = (self.scope.clone(), self.access.clone());
+        Self { scope, access, book: self.book.clone(), redactor: self.redactor.clone(), pool: Arc::default() }
     }
     /// The keys of an account as they are valid now; from now on they are redacted.
     pub(crate) async fn keys(&self, account: Account) -> Result<Option<Credentials>, WireError> {
@@ -198,8 +204,9 @@ impl Net {
     ) -> Result<(http::response::Parts, Incoming, Lane, Arc<AtomicBool>), WireError> {
         let upload = request.body().content_length().unwrap_or(0);
         caller.admit(flight.operation(), upload).await?;
+        injected("wire.send", &self.scope)?;
         let (parts, body) = request.into_parts();
-        let (body, is_whole) = Sent::new(body, flight.clone());
+        let (body, is_whole) = Sent::new(body, flight.clone(), self.scope.clone());
         let mut request = http::Request::from_parts(parts, body);
         let mut may_reuse = true;
         loop {
@@ -226,6 +233,16 @@ impl Net {
             return Ok((parts, body, lane, is_whole));
         }
     }
+}
+
+/// Asks the fault points `POINT` and `VENDOR/POINT`. They know the names of [`Failure`] in snake case, e.g. `return(reset)`.
+///
+/// # Errors
+/// With the failure that a point asks for.
+pub(crate) fn injected(point: &str, scope: &str) -> Result<(), WireError> {
+    let Some(told) = fault::at(point).or_else(|| fault::at(&format!("{scope}/{point}"))) else { return Ok(()) };
+    let failure = serde_json::from_value(serde_json::Value::String(told)).unwrap_or(Failure::Other);
+    Err(WireError::new(failure, format!("fault point {point}")))
 }
 
 /// The path and query alone, and the Host header that the signature was made for.

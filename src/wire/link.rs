@@ -8,7 +8,7 @@ use tokio::sync::OnceCell;
 use super::address::AddressStats;
 use super::http::{Caller, Limits, Net};
 use super::sdk::{self, CONNECT_LIMIT, IDLE_LIMIT};
-use super::{Access, AccessError, Account, Meter, RawClient, Recorder, Redactor, Space};
+use super::{Access, AccessError, Account, Meter, RawClient, Recorder, Redactor, Space, Tariff};
 use crate::config::{Endpoint, Vendor};
 use crate::model::{ClientId, VendorId};
 use crate::store::VendorSink;
@@ -58,8 +58,11 @@ impl Link {
         }
         let access = Arc::new(access);
         let redactor = Arc::new(Redactor::new(std::iter::once(&access.credentials).chain(&access.alt)));
-        let net = Arc::new(Net::new(access.clone(), redactor));
+        let net = Arc::new(Net::new(id.as_str(), access.clone(), redactor));
         let meter = Arc::new(Meter::new(vendor.budget.clone()));
+        if let Some(card) = &vendor.pricing {
+            meter.set_tariff(Tariff::of(card));
+        }
         Ok(Self {
             id,
             vendor,
@@ -81,7 +84,7 @@ impl Link {
         // The fault proxy is ours and near: the way out through the site's HTTP proxy is not for it.
         access.dialer.proxy = None;
         let access = Arc::new(access);
-        Self { net: Arc::new(Net::new(access.clone(), self.net.redactor.clone())), access, ..self.clone() }
+        Self { net: Arc::new(Net::new(self.id.as_str(), access.clone(), self.net.redactor.clone())), access, ..self.clone() }
     }
     /// The same link with no connection open.
     pub fn fresh(&self) -> Self {
@@ -106,6 +109,10 @@ impl Link {
     /// A byte-exact client of the first account that records into `recorder`.
     pub fn raw(&self, recorder: &Recorder) -> RawClient {
         RawClient { net: self.net.clone(), account: Account::First, caller: self.caller(recorder) }
+    }
+    /// A byte-exact client of the second account, if there is one.
+    pub fn raw_alt(&self, recorder: &Recorder) -> Option<RawClient> {
+        self.access.alt.is_some().then(|| RawClient { net: self.net.clone(), account: Account::Alt, caller: self.caller(recorder) })
     }
     /// What was sent to each address so far, SDK and raw client together.
     pub fn addresses(&self) -> Vec<AddressStats> {

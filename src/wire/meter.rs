@@ -2,12 +2,12 @@
 //!
 //! The main type is [`Meter`]. A tenth of the requests is kept back for clean-up.
 
-use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rust_decimal::Decimal;
 
+use super::Tariff;
 use crate::config::Budget;
 use crate::model::Usage;
 
@@ -27,19 +27,6 @@ pub struct BudgetExceeded {
     pub used: String,
     /// Allowed.
     pub allowed: String,
-}
-
-/// What requests and transfers cost at most, in the price card's currency: free allowances are left out of account.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Tariff {
-    /// Price of one request by operation in camel case.
-    pub requests: BTreeMap<String, Decimal>,
-    /// Price of one request of any other operation.
-    pub other_request: Decimal,
-    /// Price of one byte received.
-    pub download_byte: Decimal,
-    /// Price of one byte sent.
-    pub upload_byte: Decimal,
 }
 
 #[derive(Debug, Default)]
@@ -158,14 +145,14 @@ impl Meter {
         if let Some(allowed) = budget.buckets.filter(|allowed| operation == "CreateBucket" && totals.buckets >= *allowed) {
             return Err(refuse("buckets", totals.buckets, allowed));
         }
-        let price = price_of(&state.tariff, operation, upload);
+        let price = state.tariff.request(operation, upload);
         if let Some(allowed) = budget.money.filter(|allowed| totals.money + price > *allowed) {
             return Err(refuse("money", totals.money, allowed));
         }
         Ok(())
     }
     fn enter(&self, state: &mut State, operation: &str, upload: u64) -> Duration {
-        let price = price_of(&state.tariff, operation, upload);
+        let price = state.tariff.request(operation, upload);
         let totals = &mut state.totals;
         totals.requests += 1;
         totals.upload += upload;
@@ -183,7 +170,7 @@ impl Meter {
         let mut state = self.state();
         state.delta.count(operation, status, upload, download);
         state.totals.download += download;
-        let price = state.tariff.download_byte * Decimal::from(download);
+        let price = state.tariff.download(download);
         state.totals.money += price;
         if (200..300).contains(&status) && STORING.contains(&operation) {
             state.store(|stored| stored + upload);
@@ -213,12 +200,55 @@ impl State {
     }
 }
 
-fn price_of(tariff: &Tariff, operation: &str, upload: u64) -> Decimal {
-    tariff.requests.get(operation).copied().unwrap_or(tariff.other_request) + tariff.upload_byte * Decimal::from(upload)
-}
-
 async fn pause(wait: Duration) {
     if !wait.is_zero() {
         tokio::time::sleep(wait).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::Bytes;
+
+    async fn limit(meter: &Meter, operation: &str, upload: u64) -> Result<(), String> {
+        meter.admit(operation, upload).await.map_err(|refused| refused.limit)
+    }
+
+    #[tokio::test]
+    async fn stored_bytes_grow_with_successful_writes_and_shrink_when_released() {
+        let meter = Meter::new(Budget { stored: Some(Bytes(100)), ..Budget::default() });
+        limit(&meter, "PutObject", 80).await.unwrap();
+        meter.count("PutObject", 503, 80, 0);
+        limit(&meter, "PutObject", 80).await.unwrap();
+        meter.count("PutObject", 200, 80, 0);
+        assert_eq!(limit(&meter, "UploadPart", 21).await, Err("stored".to_owned()));
+        limit(&meter, "PutObject", 20).await.unwrap();
+        limit(&meter, "GetObject", 0).await.unwrap();
+        meter.released(80);
+        limit(&meter, "PutObject", 100).await.unwrap();
+        assert_eq!(meter.take().stored_bytes_peak, 80);
+        assert_eq!(meter.take().total(), 0);
+    }
+
+    #[tokio::test]
+    async fn money_counts_requests_and_what_came_back() {
+        let price = |text: &str| text.parse::<Decimal>().unwrap();
+        let meter = Meter::new(Budget { money: Some(price("0.10")), ..Budget::default() });
+        limit(&meter, "PutObject", 0).await.unwrap();
+        meter.set_tariff(Tariff { other_request: price("0.02"), download_byte: price("0.001"), ..Tariff::default() });
+        limit(&meter, "GetObject", 0).await.unwrap();
+        meter.count("GetObject", 200, 0, 50);
+        limit(&meter, "GetObject", 0).await.unwrap();
+        assert_eq!(limit(&meter, "GetObject", 0).await, Err("money".to_owned()));
+        meter.admit_cleanup("DeleteObjects").await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn downloads_are_refused_once_their_limit_is_reached() {
+        let meter = Meter::new(Budget { download: Some(Bytes(10)), ..Budget::default() });
+        limit(&meter, "GetObject", 0).await.unwrap();
+        meter.count("GetObject", 200, 0, 10);
+        assert_eq!(limit(&meter, "GetObject", 0).await, Err("download".to_owned()));
     }
 }

@@ -22,6 +22,7 @@ mod refresh;
 mod resources;
 mod sdk;
 pub mod sigv4;
+mod tariff;
 
 pub use access::{Access, AccessError, Account, Credentials};
 pub(crate) use address::Address;
@@ -30,8 +31,9 @@ pub use clean::{Cleaned, clean};
 pub use dial::{DialError, Dialer, Stream};
 pub use http::WireError;
 pub use link::Link;
-pub use meter::{BudgetExceeded, Meter, Tariff};
+pub use meter::{BudgetExceeded, Meter};
 pub use raw::{Answer, Chunks, Message, Payload, RawClient, RawConnection, RawRequest};
 pub use record::{Exchange, Failure, Recorder};
 pub use redact::Redactor;
 pub use resources::{Resource, ResourceError, Space};
+pub use tariff::Tariff;

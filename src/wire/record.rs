@@ -11,8 +11,8 @@ use super::{Meter, Redactor};
 
 /// Bytes of a body that are recorded.
 const BODY_KEPT: usize = 4 << 10;
-/// Bytes of a body that are held until it is redacted, so that the cut does not leave half a secret.
-const BODY_HELD: usize = 8 << 10;
+/// Bytes beyond these that are held until the body is redacted, so that the cut does not leave half a secret.
+const BODY_MARGIN: usize = 4 << 10;
 
 /// Why a request has no complete answer. Decides what is known of its effect; never decided from a message's text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -114,12 +114,13 @@ impl Exchange {
 #[derive(Debug, Clone)]
 pub struct Recorder {
     started: Instant,
+    body_limit: usize,
     exchanges: Arc<Mutex<Vec<Exchange>>>,
 }
 
 impl Default for Recorder {
     fn default() -> Self {
-        Self { started: Instant::now(), exchanges: Arc::default() }
+        Self { started: Instant::now(), body_limit: BODY_KEPT, exchanges: Arc::default() }
     }
 }
 
@@ -127,6 +128,10 @@ impl Recorder {
     /// An empty one; offsets count from now.
     pub fn new() -> Self {
         Self::default()
+    }
+    /// One that keeps less of each body, for thousands of requests.
+    pub fn with_body_limit(bytes: usize) -> Self {
+        Self { body_limit: bytes.min(BODY_KEPT), ..Self::default() }
     }
     /// A copy of what was recorded so far, in the order of the requests' starts.
     pub fn exchanges(&self) -> Vec<Exchange> {
@@ -165,15 +170,15 @@ struct Body {
 }
 
 impl Body {
-    fn push(&mut self, data: &[u8]) {
-        let room = BODY_HELD.saturating_sub(self.held.len());
+    fn push(&mut self, data: &[u8], limit: usize) {
+        let room = (limit + BODY_MARGIN).saturating_sub(self.held.len());
         self.held.extend_from_slice(&data[..data.len().min(room)]);
         self.bytes += data.len() as u64;
     }
-    fn text(&self, redactor: &Redactor) -> String {
+    fn text(&self, redactor: &Redactor, limit: usize) -> String {
         let mut text = redactor.text(&String::from_utf8_lossy(&self.held));
-        if text.len() > BODY_KEPT {
-            text.truncate((0..=BODY_KEPT).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0));
+        if text.len() > limit {
+            text.truncate((0..=limit).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0));
         }
         text
     }
@@ -236,12 +241,12 @@ impl Flight {
     pub(crate) fn sent(&self, data: &[u8]) {
         let mut state = self.state();
         state.progress = Instant::now();
-        state.request.push(data);
+        state.request.push(data, self.recorder.body_limit);
     }
     pub(crate) fn received(&self, data: &[u8]) {
         let mut state = self.state();
         state.progress = Instant::now();
-        state.response.push(data);
+        state.response.push(data, self.recorder.body_limit);
     }
     /// Time since the last byte moved.
     pub(crate) fn idle(&self) -> std::time::Duration {
@@ -282,7 +287,8 @@ impl Flight {
         if std::mem::replace(&mut state.done, true) {
             return;
         }
-        let (request, response) = (state.request.text(&self.redactor), state.response.text(&self.redactor));
+        let limit = self.recorder.body_limit;
+        let (request, response) = (state.request.text(&self.redactor, limit), state.response.text(&self.redactor, limit));
         let error = state.failure.as_ref().map(|(failure, message)| (*failure, self.redactor.text(message)));
         let (upload, download, status) = (state.request.bytes, state.response.bytes, state.status);
         drop(state);

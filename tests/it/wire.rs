@@ -318,3 +318,43 @@ async fn what_a_vendor_file_names_and_is_not_there_is_said_with_its_field() {
         assert!(error.starts_with("vendor acme: ") && error.contains(message), "{error}");
     }
 }
+
+#[tokio::test]
+async fn fault_points_fail_a_request_before_it_is_sent_and_inside_its_body() {
+    let directory = tempfile::tempdir().unwrap();
+    let (port, seen) = serve(vec![OK]).await;
+    let mut link = link_to(directory.path(), port);
+    link.id = "faulty".into();
+    let link = link.via(format!("http://127.0.0.1:{port}").try_into().unwrap());
+    let recorder = Recorder::new();
+    let s3 = link.sdk(&recorder);
+    let put = || async { s3.put_object().bucket("b").key("k").body(ByteStream::from_static(b"0123456789")).send().await };
+    let armed = proofmark::wire::fault::arm("faulty/wire.send", "return(timeout)").unwrap();
+    assert_eq!(WireError::find(&put().await.unwrap_err()).unwrap().failure, Failure::Timeout);
+    drop(armed);
+    let armed = proofmark::wire::fault::arm("faulty/wire.request_body", "return(reset)").unwrap();
+    assert_eq!(WireError::find(&put().await.unwrap_err()).unwrap().failure, Failure::Reset);
+    drop(armed);
+    assert_eq!(seen.requests(), 0, "no request came in whole");
+    put().await.unwrap();
+    assert_eq!((seen.requests(), recorder.len()), (1, 3));
+}
+
+#[tokio::test]
+async fn refreshed_credentials_sign_the_next_request_and_are_redacted() {
+    let directory = tempfile::tempdir().unwrap();
+    let (port, seen) = serve(vec![OK]).await;
+    let script = r#"echo x >> calls; n=$(wc -l < calls); printf '{"access_key_id":"fresh-key-%s","secret_access_key":"fresh-secret-%s","session_token":"fresh-token-%s","expiration":"2020-01-01T00:00:00Z"}' $n $n $n"#;
+    std::fs::write(directory.path().join("refresh.sh"), script).unwrap();
+    let toml = format!("endpoints = ['http://127.0.0.1:{port}']\n{CREDENTIALS}refresh_command = ['sh', 'refresh.sh']\n");
+    let recorder = Recorder::new();
+    let s3 = link(directory.path(), &toml, &[]).sdk(&recorder);
+    for index in 0..2 {
+        get(&s3).await.unwrap();
+        let head = seen.head(index);
+        let key = format!("fresh-key-{}", index + 2);
+        assert!(head.contains(&key) && head.contains(&format!("fresh-token-{}", index + 2)), "{key}: {head}");
+    }
+    let text = serde_json::to_string(&recorder.exchanges()).unwrap();
+    assert!(!text.contains("fresh-"), "{text}");
+}
