@@ -8,7 +8,9 @@ use super::{Interval, ScoreItem};
 use crate::model::{Category, Deployment, GateVerdict, Kind, Outcome, ScenarioRecord};
 
 const RULE: &str = "mean of the repeats, interval from the worst to the best; a gate not met = 0, else .40 LN(U; 1 s, 10 s) + .30 LN(R; 5 s, 30 s) \
-                    + .20 correct errors + .10 no leak, over the terms that apply; not recovered within the watch = R from there to never";
+                    + .20 correct errors + .10 no leak, \
+                    rescaled without U (not claimed to tolerate) and leak (not looked for); \
+                    not recovered within the watch = R from there to never";
 
 pub(super) fn score(source: &Source<'_>) -> Draft {
     let mut groups: BTreeMap<String, Vec<&ScenarioRecord>> = BTreeMap::new();

@@ -39,7 +39,7 @@ pub fn verdict_value(verdict: Verdict, class: Option<FailureClass>) -> Option<f6
 pub struct FaultInputs {
     /// Seconds with fewer than 99 % successes; `None` where no load ran or the topology does not claim to tolerate the fault.
     pub unavailable_s: Option<f64>,
-    /// Seconds to recover, infinite = never; `None` = there was nothing to recover from.
+    /// Seconds to recover, infinite = never; `None` = the fault did not reach the servers, so there was nothing to recover from.
     pub recovery_s: Option<f64>,
     /// Share of error answers with the right status and code; `None` = there were none.
     pub correct_error_share: Option<f64>,
@@ -47,12 +47,15 @@ pub struct FaultInputs {
     pub leaked_parts: Option<f64>,
 }
 
-/// `.40 LN(U; 1 s, 10 s) + .30 LN(R; 5 s, 30 s) + .20 correct errors + .10 no leak`, rescaled over the terms that there are.
+/// `.40 LN(U; 1 s, 10 s) + .30 LN(R; 5 s, 30 s) + .20 correct errors + .10 no leak`, rescaled without U and leak where these are `None`.
+///
+/// R counts as 0 s where there was nothing to recover from: a server that keeps all data and only answers with wrong codes then
+/// gets 0.6, as a case with `wrong_code` does.
 pub fn fault_score(inputs: &FaultInputs) -> f64 {
     let lower = |value, good, median| curve(Direction::LowerBetter, value, good, median);
     let terms = [
         inputs.unavailable_s.map(|seconds| (0.40, lower(seconds, 1.0, 10.0))),
-        inputs.recovery_s.map(|seconds| (0.30, lower(seconds, 5.0, 30.0))),
+        Some((0.30, lower(inputs.recovery_s.unwrap_or(0.0), 5.0, 30.0))),
         Some((0.20, inputs.correct_error_share.unwrap_or(1.0).clamp(0.0, 1.0))),
         inputs.leaked_parts.map(|parts| (0.10, if parts > 0.0 { 0.0 } else { 1.0 })),
     ];
@@ -72,7 +75,7 @@ pub fn hash(profile: &Profile) -> String {
     for class in [WrongCode, WrongEffect, UnsafeIgnore, Corrupt, Crash, Timeout] {
         text.push_str(&format!("fail {class} {:?}\n", verdict_value(Verdict::Fail, Some(class))));
     }
-    text.push_str("fault .40 LN(U;1,10) .30 LN(R;5,30) .20 errors .10 leak\n");
+    text.push_str("fault .40 LN(U;1,10) if tolerated, .30 LN(R;5,30) or 1, .20 errors, .10 leak if looked for\n");
     let weights = profile.weights.all();
     let gates = &profile.gates;
     text.push_str(&format!("weights {weights:?}\ngates {} {:?} {}\n", gates.coverage_min, gates.required, gates.unresolved_max));
@@ -119,11 +122,11 @@ mod tests {
     }
 
     #[test]
-    fn terms_that_do_not_apply_are_dropped_and_the_rest_is_rescaled() {
+    fn unavailability_and_leaks_that_were_not_judged_are_dropped_and_the_rest_is_rescaled() {
         let nothing = FaultInputs { unavailable_s: None, recovery_s: None, correct_error_share: None, leaked_parts: None };
         assert_eq!(fault_score(&nothing), 1.0);
-        assert!((fault_score(&FaultInputs { leaked_parts: Some(2.0), ..nothing }) - 0.2 / 0.3).abs() < 1e-12);
+        assert!((fault_score(&FaultInputs { leaked_parts: Some(2.0), ..nothing }) - 0.5 / 0.6).abs() < 1e-12);
         assert!((fault_score(&FaultInputs { recovery_s: Some(f64::INFINITY), ..nothing }) - 0.4).abs() < 1e-12, "never recovered");
-        assert!((fault_score(&FaultInputs { correct_error_share: Some(0.25), ..nothing }) - 0.25).abs() < 1e-12);
+        assert!((fault_score(&FaultInputs { correct_error_share: Some(0.0), ..nothing }) - 0.6).abs() < 1e-12, "wrong codes only");
     }
 }

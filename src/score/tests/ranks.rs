@@ -54,11 +54,9 @@ fn a_turned_order_by_the_geometric_mean_is_said() {
         let mut vendor = vendor(id);
         vendor.cases.extend(cases.iter().enumerate().map(|(n, verdict)| case(&format!("s::o/{n}"), Level::Core, *verdict, None)));
         vendor.scenarios.extend((1..).zip(faults).map(|(repeat, met)| {
-            let share = if *met { 1.0 } else { 0.0 };
-            ScenarioRecord {
-                gates: vec![judged("g", GateVerdict::Met)],
-                ..scenario(Kind::Failure, "failure/a", repeat, &[("correct_error_share", Some(share))])
-            }
+            let (recovery, share, leaked) = if *met { (0.0, 1.0, 0.0) } else { (1e9, 0.0, 1.0) };
+            let metrics = [("recovery_s", Some(recovery)), ("correct_error_share", Some(share)), ("leaked_parts", Some(leaked))];
+            ScenarioRecord { gates: vec![judged("g", GateVerdict::Met)], ..scenario(Kind::Failure, "failure/a", repeat, &metrics) }
         }));
         vendor
     };
