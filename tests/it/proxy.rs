@@ -9,6 +9,7 @@ use proofmark::wire::proxy::Proxy;
 use proofmark::wire::{Chunks, Failure, Link, Payload, RawRequest, Recorder};
 
 use crate::support::Server;
+use crate::{wire_fake, wire_tls};
 
 const BODY: &[u8] = b"the quick brown fox jumps over the lazy dog";
 const CRC32C: &str = "x-amz-checksum-crc32c";
@@ -254,4 +255,19 @@ async fn a_black_hole_never_answers() {
     let scene = Scene::new(vec![always("GetObject", FaultKind::BlackHole {})]).await;
     let error = scene.get("k").limit(Duration::from_millis(300)).send().await.unwrap_err();
     assert_eq!((error.failure, scene.fired()), (Failure::Timeout, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_https_server_is_reached_over_tls_and_keeps_its_name() {
+    let directory = tempfile::tempdir().unwrap();
+    let authority = wire_tls::authority(&directory.path().join("ours.pem"));
+    let (address, seen) = wire_tls::serve_tls(&authority, &["localhost"], None).await;
+    let toml = format!("endpoints = ['https://localhost:{}']\nca_file = 'ours.pem'\n{}", address.port(), wire_fake::CREDENTIALS);
+    let link = wire_fake::link(directory.path(), &toml, &[]);
+    let proxy = Proxy::before(&link.access, Vec::new()).await.unwrap();
+    let through = link.via(proxy.endpoint());
+    assert_eq!(through.raw(&Recorder::new()).request("GET", "buck", "k").send().await.unwrap().status, 200);
+    through.sdk(&Recorder::new()).get_object().bucket("buck").key("k").send().await.unwrap();
+    assert!(seen.head(0).to_ascii_lowercase().contains(&format!("host: localhost:{}\r\n", address.port())));
+    assert_eq!(proxy.counters().requests, 2);
 }

@@ -37,7 +37,7 @@ pub fn certificate(authority: &Authority, names: &[&str], usage: ExtendedKeyUsag
 }
 
 /// A TLS server that answers 200. With `clients`, it wants a certificate of that authority.
-async fn serve_tls(authority: &Authority, names: &[&str], clients: Option<&Authority>) -> (SocketAddr, Arc<Seen>) {
+pub async fn serve_tls(authority: &Authority, names: &[&str], clients: Option<&Authority>) -> (SocketAddr, Arc<Seen>) {
     let (chain, key) = certificate(authority, names, ExtendedKeyUsagePurpose::ServerAuth);
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ServerConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions().unwrap();

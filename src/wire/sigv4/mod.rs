@@ -1,7 +1,7 @@
 //! Our own AWS Signature Version 4: header signing, presigned URLs, signed chunks and trailers, and the check of all of these.
 //!
 //! The SDK signs only what is right; the raw client must be able to sign what is wrong, and the fault proxy must know what was
-//! right before it changes a request and signs it anew. The main functions are [`sign`], [`presign`] and [`verify`];
+//! right before it changes a request and signs it anew. The main functions are [`sign`], [`presign`] and [`verify()`];
 //! [`sign_headers`] is the short way to a signed request. Rules: "Authenticating Requests (AWS Signature Version 4)" of the
 //! Amazon S3 API reference.
 //!
