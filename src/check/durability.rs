@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::history::{History, JournalEntry, Op, OpOutcome, Seen};
-use super::regular::{Replaced, ViolationKind, judge};
+use super::regular::{ViolationKind, Writes, judge};
 
 /// An acknowledged write that is gone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,7 +43,7 @@ pub fn durability(history: &History, finals: &BTreeMap<String, Result<JournalEnt
         result.checked += 1;
         let sentence = match last {
             Err(reason) => Some(format!("{key} cannot be read: {reason}")),
-            Ok(read) => judge(entries, &Replaced::new(entries), read).map(|violation| match (&violation.kind, &read.seen) {
+            Ok(read) => judge(&Writes::new(entries), read).map(|violation| match (&violation.kind, &read.seen) {
                 (ViolationKind::Stale { .. }, Some(Seen::Absent)) => format!("{key} is gone"),
                 (ViolationKind::Stale { .. }, Some(Seen::Value(old))) => format!("{key} has the older value of write {old}"),
                 _ => violation.sentence,

@@ -4,6 +4,8 @@
 //! the writes in progress, and every indeterminate write since its start. A read must return a member of the union of the candidates
 //! over its own duration (the rule of Garage's own Jepsen suite). A delete is a write of "absent".
 
+use std::collections::BTreeMap;
+
 use super::history::{History, JournalEntry, OpOutcome, Seen};
 
 /// How a read is wrong.
@@ -31,21 +33,28 @@ pub struct Violation {
     pub sentence: String,
 }
 
-/// The acknowledged writes of one key, ready to answer what had been replaced when.
-pub(super) struct Replaced {
-    /// (start, least finish of this and all later-started writes), by start.
+/// The writes of one key, ready to answer who wrote what and what had been replaced when.
+pub(super) struct Writes<'a> {
+    /// (start, least finish of this and all later-started writes) of the acknowledged ones, by start.
     suffix: Vec<(u64, u64)>,
+    /// Those that leave a value, by id.
+    values: BTreeMap<u64, &'a JournalEntry>,
+    /// Deletes that may have been applied.
+    deletes: Vec<&'a JournalEntry>,
 }
 
-impl Replaced {
-    pub(super) fn new(entries: &[JournalEntry]) -> Self {
+impl<'a> Writes<'a> {
+    pub(super) fn new(entries: &'a [JournalEntry]) -> Self {
         let mut suffix: Vec<(u64, u64)> =
             entries.iter().filter(|e| e.is_write() && e.outcome == OpOutcome::Ok).map(|e| (e.invoke_ns, e.complete_ns)).collect();
         suffix.sort_unstable();
         for at in (1..suffix.len()).rev() {
             suffix[at - 1].1 = suffix[at - 1].1.min(suffix[at].1);
         }
-        Self { suffix }
+        let value = |entry: &'a JournalEntry| if let (true, Seen::Value(id)) = (entry.is_write(), entry.value()) { Some((id, entry)) } else { None };
+        let values = entries.iter().filter_map(value).collect();
+        let deletes = entries.iter().filter(|e| e.is_write() && e.value() == Seen::Absent && e.outcome != OpOutcome::Fail).collect();
+        Self { suffix, values, deletes }
     }
     /// When the first acknowledged write that started after `finish_ns` was complete; `None` while there is no such write.
     pub(super) fn since(&self, finish_ns: Option<u64>) -> Option<u64> {
@@ -58,9 +67,9 @@ impl Replaced {
 pub fn check_reads(history: &History) -> Vec<Violation> {
     let mut found = Vec::new();
     for (_, entries) in history.keys() {
-        let replaced = Replaced::new(entries);
+        let writes = Writes::new(entries);
         for read in entries {
-            if let Some(violation) = judge(entries, &replaced, read) {
+            if let Some(violation) = judge(&writes, read) {
                 found.push(violation);
             }
         }
@@ -69,12 +78,12 @@ pub fn check_reads(history: &History) -> Vec<Violation> {
 }
 
 /// Judges one read against the writes of its key; anything but a successful read is fine.
-pub(super) fn judge(entries: &[JournalEntry], replaced: &Replaced, read: &JournalEntry) -> Option<Violation> {
+pub(super) fn judge(writes: &Writes<'_>, read: &JournalEntry) -> Option<Violation> {
     let violation = |kind, sentence| Some(Violation { kind, read: read.clone(), sentence });
     match read.seen.as_ref()? {
         Seen::Torn(why) => violation(ViolationKind::Torn, format!("GET {} returned a torn body: {why}", read.key)),
         Seen::Phantom(why) => violation(ViolationKind::Phantom, format!("GET {} returned a phantom: {why}", read.key)),
-        Seen::Value(id) => match entries.iter().find(|e| e.is_write() && e.value() == Seen::Value(*id)) {
+        Seen::Value(id) => match writes.values.get(id) {
             None => violation(ViolationKind::Phantom, format!("GET {} returned write {id}, which nobody sent", read.key)),
             Some(write) if write.outcome == OpOutcome::Fail => violation(
                 ViolationKind::Phantom,
@@ -84,15 +93,14 @@ pub(super) fn judge(entries: &[JournalEntry], replaced: &Replaced, read: &Journa
                 violation(ViolationKind::Phantom, format!("GET {} returned write {id} before it was sent", read.key))
             }
             Some(write) => {
-                let age = age(replaced, read, Some(write.finish_ns()))?;
+                let age = age(writes, read, Some(write.finish_ns()))?;
                 violation(ViolationKind::Stale { age_ns: age }, stale(read, &format!("write {id}"), age))
             }
         },
         Seen::Absent => {
-            let deletes = entries.iter().filter(|e| e.is_write() && e.value() == Seen::Absent && e.outcome != OpOutcome::Fail);
-            let possible = deletes.filter(|delete| delete.invoke_ns <= read.complete_ns).map(|delete| Some(delete.finish_ns()));
+            let possible = writes.deletes.iter().filter(|delete| delete.invoke_ns <= read.complete_ns).map(|delete| Some(delete.finish_ns()));
             // Absence is explained by any one of its causes: the state before the history, or a delete.
-            let ages: Option<Vec<u64>> = std::iter::once(None).chain(possible).map(|finish| age(replaced, read, finish)).collect();
+            let ages: Option<Vec<u64>> = std::iter::once(None).chain(possible).map(|finish| age(writes, read, finish)).collect();
             let age = ages?.into_iter().min()?;
             violation(ViolationKind::Stale { age_ns: age }, stale(read, "no object", age))
         }
@@ -100,8 +108,8 @@ pub(super) fn judge(entries: &[JournalEntry], replaced: &Replaced, read: &Journa
 }
 
 /// How long before the read's start the value that finished at `finish` had been replaced, if it had.
-fn age(replaced: &Replaced, read: &JournalEntry, finish: Option<u64>) -> Option<u64> {
-    replaced.since(finish).filter(|at| *at < read.invoke_ns).map(|at| read.invoke_ns - at)
+fn age(writes: &Writes<'_>, read: &JournalEntry, finish: Option<u64>) -> Option<u64> {
+    writes.since(finish).filter(|at| *at < read.invoke_ns).map(|at| read.invoke_ns - at)
 }
 
 fn stale(read: &JournalEntry, what: &str, age_ns: u64) -> String {
@@ -192,9 +200,9 @@ mod tests {
         #[test]
         fn the_checker_agrees_with_the_definition_taken_literally(entries in histories()) {
             let history = History::new(entries);
-            let replaced = Replaced::new(history.of("k"));
+            let writes = Writes::new(history.of("k"));
             for read in history.of("k").iter().filter(|e| !e.is_write()) {
-                let verdict = judge(history.of("k"), &replaced, read);
+                let verdict = judge(&writes, read);
                 prop_assert_eq!(verdict.is_none(), oracle(history.of("k"), read), "{:?} in {:#?}", verdict, history);
             }
         }

@@ -202,7 +202,7 @@ async fn a_server_that_stores_what_it_refused_is_found() {
     summary(&record);
     assert_eq!(gate(&record, "corrupt_upload_refused"), GateVerdict::Met);
     assert_eq!(gate(&record, "old_value_kept"), GateVerdict::NotMet);
-    assert!(record.metric("correct_error_share").unwrap() >= 0.8);
+    assert!(record.metric("correct_error_share").unwrap() >= 0.6);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -272,6 +272,7 @@ async fn without_permission_hook_or_identity_a_scenario_is_untested_and_sends_no
     assert!(site.journal().is_empty());
 }
 
+#[expect(clippy::print_stdout, reason = "what was measured belongs to a failed test's output")]
 pub fn summary(record: &ScenarioRecord) {
     println!("== {} {:?} {:.0} ms", record.scenario, record.outcome, record.duration_ms);
     for gate in &record.gates {

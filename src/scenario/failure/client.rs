@@ -68,6 +68,19 @@ pub(super) fn refusal<E: ProvideErrorMetadata + std::error::Error + Send + Sync 
     Answer::failed(http, code, nothing_sent)
 }
 
+/// What the client learnt of a byte-exact request.
+pub(super) fn answer(sent: Result<crate::wire::Answer, WireError>) -> Answer {
+    match sent {
+        // CompleteMultipartUpload may answer 200 and then report an error in the body.
+        Ok(answer) if answer.status == 200 && answer.code().is_none() => {
+            let etag = answer.element("ETag").or_else(|| answer.header("etag").map(str::to_owned));
+            Answer::ok(200, etag.as_deref())
+        }
+        Ok(answer) => Answer::failed(answer.status, answer.code().unwrap_or_default(), false),
+        Err(error) => Answer::failed(0, format!("{:?}", error.failure).to_lowercase(), error.failure.nothing_sent()),
+    }
+}
+
 fn is_absent(answer: &Answer) -> bool {
     answer.http == 404 && answer.code != "NoSuchBucket"
 }

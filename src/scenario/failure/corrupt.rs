@@ -16,11 +16,13 @@ use crc_fast::{CrcAlgorithm, checksum};
 use md5::{Digest as _, Md5};
 use sha2::Sha256;
 
-use super::client::{Answer, Client, WRITE_ID, refusal};
+use super::client::{Answer, Client, WRITE_ID, answer, refusal};
 use super::record::{Problem, Report};
 use super::verify;
 use crate::check::{JournalEntry, Op, OpOutcome};
 use crate::config::FailureSpec;
+use crate::wire::sigv4::aws_chunked;
+use crate::wire::{Chunks, Payload, RawRequest};
 
 /// The way in which a client announces what the body should be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,10 +34,29 @@ enum Announced {
     Crc64Nvme,
     /// The hash that the signature covers.
     PayloadHash,
+    /// A checksum that follows the body.
+    Trailer,
+    /// The signature of a chunk of the body.
+    ChunkSignature,
 }
 
-const ALL: [Announced; 6] =
-    [Announced::ContentMd5, Announced::Crc32, Announced::Crc32c, Announced::Sha256, Announced::Crc64Nvme, Announced::PayloadHash];
+const ALL: [Announced; 8] = [
+    Announced::ContentMd5,
+    Announced::Crc32,
+    Announced::Crc32c,
+    Announced::Sha256,
+    Announced::Crc64Nvme,
+    Announced::PayloadHash,
+    Announced::Trailer,
+    Announced::ChunkSignature,
+];
+
+/// Bytes of a chunk of an aws-chunked body.
+const CHUNK: usize = 16 << 10;
+
+fn crc(algorithm: CrcAlgorithm, width: usize, right: &[u8]) -> String {
+    STANDARD.encode(&checksum(algorithm, right).to_be_bytes()[8 - width..])
+}
 
 impl Announced {
     fn header(self) -> &'static str {
@@ -46,27 +67,29 @@ impl Announced {
             Announced::Sha256 => "x-amz-checksum-sha256",
             Announced::Crc64Nvme => "x-amz-checksum-crc64nvme",
             Announced::PayloadHash => "x-amz-content-sha256",
+            Announced::Trailer => "trailing-x-amz-checksum-crc32c",
+            Announced::ChunkSignature => "chunk-signature",
         }
     }
     /// The request with the checksum of `right`.
     fn announce(self, request: PutObjectFluentBuilder, right: &[u8]) -> PutObjectFluentBuilder {
-        let crc = |algorithm, width: usize| STANDARD.encode(&checksum(algorithm, right).to_be_bytes()[8 - width..]);
         match self {
             Announced::ContentMd5 => request.content_md5(STANDARD.encode(Md5::digest(right))),
-            Announced::Crc32 => request.checksum_crc32(crc(CrcAlgorithm::Crc32IsoHdlc, 4)),
-            Announced::Crc32c => request.checksum_crc32_c(crc(CrcAlgorithm::Crc32Iscsi, 4)),
+            Announced::Crc32 => request.checksum_crc32(crc(CrcAlgorithm::Crc32IsoHdlc, 4, right)),
+            Announced::Crc32c => request.checksum_crc32_c(crc(CrcAlgorithm::Crc32Iscsi, 4, right)),
             Announced::Sha256 => request.checksum_sha256(STANDARD.encode(Sha256::digest(right))),
-            Announced::Crc64Nvme => request.checksum_crc64_nvme(crc(CrcAlgorithm::Crc64Nvme, 8)),
-            Announced::PayloadHash => request,
+            Announced::Crc64Nvme => request.checksum_crc64_nvme(crc(CrcAlgorithm::Crc64Nvme, 8, right)),
+            Announced::PayloadHash | Announced::Trailer | Announced::ChunkSignature => request,
         }
     }
     /// The error codes with which S3 refuses it.
     fn is_right_refusal(self, entry: &JournalEntry) -> bool {
-        let codes: &[&str] = match self {
-            Announced::PayloadHash => &["XAmzContentSHA256Mismatch", "BadDigest"],
-            _ => &["BadDigest", "InvalidDigest", "XAmzContentChecksumMismatch"],
+        let (http, codes): (u16, &[&str]) = match self {
+            Announced::PayloadHash => (400, &["XAmzContentSHA256Mismatch", "BadDigest"]),
+            Announced::ChunkSignature => (403, &["SignatureDoesNotMatch"]),
+            _ => (400, &["BadDigest", "InvalidDigest", "XAmzContentChecksumMismatch"]),
         };
-        entry.http == 400 && codes.contains(&entry.code.as_str())
+        entry.http == http && codes.contains(&entry.code.as_str())
     }
 }
 
@@ -98,10 +121,10 @@ async fn upload(client: &Client, announced: Announced, key: &str, size: u64) -> 
     wrong[right.len() / 2 + 20] ^= 1;
     let request = client.s3.put_object().bucket(&client.space.bucket).key(key).metadata(WRITE_ID, write.to_string());
     let send = async {
-        let sent = if announced == Announced::PayloadHash {
-            request.body(ByteStream::from(right)).customize().interceptor(ChangedOnTheWay(wrong)).send().await
-        } else {
-            announced.announce(request, &right).body(ByteStream::from(wrong)).send().await
+        let sent = match announced {
+            Announced::Trailer | Announced::ChunkSignature => return answer(raw(client, announced, key, write, right, wrong).send().await),
+            Announced::PayloadHash => request.body(ByteStream::from(right)).customize().interceptor(ChangedOnTheWay(wrong)).send().await,
+            _ => announced.announce(request, &right).body(ByteStream::from(wrong)).send().await,
         };
         match sent {
             Ok(output) => Answer::ok(200, output.e_tag()),
@@ -109,6 +132,22 @@ async fn upload(client: &Client, announced: Announced, key: &str, size: u64) -> 
         }
     };
     client.operation(Op::Put, key, Some(write), send).await
+}
+
+/// What the SDK does not let a caller get wrong: a checksum behind the body, or the signatures inside it.
+fn raw(client: &Client, announced: Announced, key: &str, write: u64, right: Vec<u8>, wrong: Vec<u8>) -> RawRequest {
+    let request = client.raw.request("PUT", &client.space.bucket, key).operation("PutObject").limit(client.limit);
+    let request = request.header(&format!("x-amz-meta-{WRITE_ID}"), write.to_string());
+    if announced == Announced::Trailer {
+        let sum = crc(CrcAlgorithm::Crc32Iscsi, 4, &right);
+        return request.body(wrong).payload(Payload::Chunks(Chunks::unsigned(CHUNK, "x-amz-checksum-crc32c", &sum)));
+    }
+    let swap = move |coded: &mut aws_chunked::Body| {
+        for (chunk, data) in coded.chunks.iter_mut().zip(wrong.chunks(CHUNK)) {
+            chunk.data = data.to_vec();
+        }
+    };
+    request.body(right).payload(Payload::Chunks(Chunks::signed(CHUNK))).tamper_chunks(swap)
 }
 
 /// Runs the probe.

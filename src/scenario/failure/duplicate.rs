@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use aws_sdk_s3::primitives::ByteStream;
 
-use super::client::{Answer, Client, WRITE_ID, refusal};
+use super::client::{Answer, Client, WRITE_ID, answer, refusal};
 use super::record::{Problem, Report};
 use super::verify;
 use crate::check::{Op, OpOutcome};
 use crate::config::{FailureSpec, PART_SIZE};
+use crate::wire::RawRequest;
 use crate::wire::sigv4::Scope;
-use crate::wire::{RawRequest, WireError};
 
 /// How the copies of one request were answered.
 struct Copies {
@@ -84,18 +84,6 @@ async fn thrice(client: &Client, copy: impl Fn() -> RawRequest) -> Vec<Answer> {
     };
     let (first, second) = tokio::join!(send(), send());
     vec![first, second, send().await]
-}
-
-fn answer(sent: Result<crate::wire::Answer, WireError>) -> Answer {
-    match sent {
-        // CompleteMultipartUpload may answer 200 and then report an error in the body.
-        Ok(answer) if answer.status == 200 && answer.code().is_none() => {
-            let etag = answer.element("ETag").or_else(|| answer.header("etag").map(str::to_owned));
-            Answer::ok(200, etag.as_deref())
-        }
-        Ok(answer) => Answer::failed(answer.status, answer.code().unwrap_or_default(), false),
-        Err(error) => Answer::failed(0, format!("{:?}", error.failure).to_lowercase(), error.failure.nothing_sent()),
-    }
 }
 
 /// Journals the copies as the one write that they are.

@@ -22,7 +22,7 @@ use record::Report;
 use crate::config::{FailureProbe, FailureSpec, FailureTiming};
 use crate::lab::Server;
 use crate::model::{Impact, ScenarioId, ScenarioRecord};
-use crate::wire::Link;
+use crate::wire::{Failure, Link};
 
 /// Runs one repeat of a failure scenario. The server is needed for scenarios with hooks only.
 ///
@@ -61,8 +61,19 @@ pub async fn run(link: &Link, server: Option<&Server>, id: &ScenarioId, spec: &F
         (FailureProbe::LoadUnderFault, None) => Err("there is no server".to_owned()),
     };
     let exchanges = client.recorder.exchanges();
-    match done.and_then(|()| client.journal_error().map_or(Ok(()), |error| Err(format!("the journal could not be written: {error}")))) {
+    match done.and_then(|()| ours(&client)) {
         Ok(()) => report.finish(link, load::worth_keeping(exchanges)),
         Err(reason) => report.unresolved(reason),
+    }
+}
+
+/// What went wrong on our own side, if anything: the vendor is not judged by it.
+fn ours(client: &Client) -> Result<(), String> {
+    if let Some(error) = client.journal_error() {
+        return Err(format!("the journal could not be written: {error}"));
+    }
+    match client.recorder.exchanges().into_iter().find(|exchange| matches!(exchange.failure, Some(Failure::Budget | Failure::Local))) {
+        Some(exchange) => Err(format!("{} was not sent: {}", exchange.operation, exchange.error.unwrap_or_default())),
+        None => Ok(()),
     }
 }
