@@ -16,6 +16,7 @@ mod resume;
 mod setting;
 mod stage;
 mod stop;
+mod tariff;
 
 pub use error::RunError;
 pub use events::{Event, Tell};

@@ -175,7 +175,7 @@ fn probe_estimate() -> Estimate {
     Estimate { requests: counted(&requests), buckets: 1, duration_s: 1.0, ..Estimate::default() }
 }
 
-/// What a case sends at most, set-up and clean-up included: measured over all suites, the largest sends 40 requests.
+/// What a case sends, set-up and clean-up included. Most send fewer than five requests, few send hundreds: three times the mean.
 fn case_estimate(case: &Case) -> Estimate {
     let own_bucket = u64::from(case.bucket != BucketNeed::Shared);
     let requests =

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::tariff::tariff_of;
 use super::{NamedVendor, RunError, draw_seed, setting_of};
 use crate::config::{ConfigError, CredentialNames, Phase, Root, Secret, Serve, Vendor, error_at};
 use crate::lab::{Embedded, Hooked, LabError, Server};
@@ -74,6 +75,9 @@ impl Stage {
             server = is_own.then_some(Server::Hooked(hooked));
         }
         let direct = Link::open(vendor.id.clone(), Arc::new(reach.vendor), access.clone(), sink, shared.seed, shared.prefix.as_str())?;
+        if let Some(card) = &vendor.file.pricing {
+            direct.meter.set_tariff(tariff_of(card));
+        }
         let faults = match vendor.file.degrade.as_slice() {
             [] => None,
             rules => Some(Proxy::before(&access, rules.to_vec()).await.map_err(|error| RunError::Usage(format!("the fault proxy: {error}")))?),

@@ -1,6 +1,6 @@
 //! Bad input: one clear error each, with file, line and field where there is one, exit code 2, and nothing sent.
 
-use crate::site::{Embedded, Listener, Site, acme};
+use crate::site::{Embedded, Listener, Site, acme, files_below};
 
 /// A server that must not be asked anything.
 fn unasked() -> Listener {
@@ -115,4 +115,14 @@ fn unknown_names_are_refused_with_the_nearest_one() {
     site.write("vendors/acme.toml", &format!("{}\n{waiver}", acme(&server.url())));
     site.run(&["check", "vendors/acme.toml"]).is_refused(&["vendors/acme.toml:10:", "waiver.case", "absent_kye", "did you mean"]);
     assert_eq!(server.connections(), 0);
+}
+
+#[test]
+fn a_template_with_an_undefined_variable_is_refused_with_its_line() {
+    let site = Site::new();
+    let section = files_below(&site.path("report-templates/sections")).into_iter().min().unwrap();
+    let text = std::fs::read_to_string(&section).unwrap();
+    std::fs::write(&section, format!("{text}\n{{{{ no_such_variable }}}}\n")).unwrap();
+    let name = section.file_name().unwrap().to_string_lossy().into_owned();
+    site.run(&["check"]).is_refused(&[&name, "no_such_variable"]);
 }
