@@ -6,7 +6,8 @@ use aws_sdk_s3::types::{
     Delete, ObjectIdentifier, ObjectLockLegalHold, ObjectLockLegalHoldStatus, ObjectLockMode, ObjectLockRetention, ObjectLockRetentionMode,
 };
 use proofmark::case::values::completed;
-use proofmark::case::{Checked, Fixture, Suite, expect};
+use proofmark::case::{Checked, Fixture, Suite, WithClass, expect};
+use proofmark::model::FailureClass::{UnsafeIgnore, WrongCode};
 
 /// How long a locked version stays locked: longer than a case takes, short enough for the clean-up to wait for.
 const LOCKED_S: i64 = 20;
@@ -31,6 +32,11 @@ fn retain(fx: &Fixture, id: &str, mode: ObjectLockRetentionMode, seconds: i64) -
 async fn still_there(fx: &Fixture, name: &str, id: &str) -> Checked {
     let got = expect::ok(fx.get_object(name).version_id(id).send().await)?;
     expect::bytes("locked version", &fx.collect(got.body).await?, b"locked")
+}
+
+/// The only version of a key is gone: sources disagree whether the version or the key is what is missing.
+async fn gone(fx: &Fixture, name: &str, id: &str) -> Checked {
+    expect::error_as(fx.get_object(name).version_id(id).send().await, &[(404, "NoSuchVersion"), (404, "NoSuchKey")])
 }
 
 /// The suite.
@@ -146,7 +152,7 @@ fn deletes(mut suite: Suite) -> Suite {
             async |fx| {
                 let id = locked(&fx, "k", ObjectLockMode::Governance).await?;
                 expect::ok(fx.delete_object("k").version_id(&id).bypass_governance_retention(true).send().await)?;
-                expect::error(fx.get_object("k").version_id(&id).send().await, 404, "NoSuchVersion")
+                gone(&fx, "k", &id).await
             },
         )
         .lock_bucket()
@@ -178,10 +184,11 @@ fn versions(suite: Suite) -> Suite {
                 let entry = |name: &str, id: &str| ObjectIdentifier::builder().key(fx.key(name)).version_id(id).build().expect("a key was given");
                 let delete = Delete::builder().objects(entry("k", &locked_id)).objects(entry("free", &free_id)).build().expect("objects were given");
                 let deleted = expect::ok(fx.s3().delete_objects().bucket(fx.bucket()).delete(delete).send().await)?;
-                let errors: Vec<_> = deleted.errors().iter().map(|error| (error.key(), error.code())).collect();
-                expect::eq("Errors", errors, vec![(Some(fx.key("k").as_str()), Some("AccessDenied"))])?;
+                let errors: Vec<_> = deleted.errors().iter().map(|error| error.key()).collect();
+                expect::eq("keys of Errors", errors, vec![Some(fx.key("k").as_str())]).class(UnsafeIgnore)?;
                 still_there(&fx, "k", &locked_id).await?;
-                expect::error(fx.get_object("free").version_id(&free_id).send().await, 404, "NoSuchVersion")
+                gone(&fx, "free", &free_id).await?;
+                expect::eq("code of the error", deleted.errors()[0].code(), Some("AccessDenied")).class(WrongCode)
             },
         )
         .lock_bucket()

@@ -5,8 +5,11 @@ use proofmark::case::{Suite, expect};
 
 /// The suite.
 pub fn suite() -> Suite {
-    Suite::new("metadata")
-        .source("S3 user guide, Working with object metadata")
+    metadata(headers(Suite::new("metadata").source("S3 user guide, Working with object metadata")))
+}
+
+fn headers(suite: Suite) -> Suite {
+    suite
         .core("put_object/content_type", &["PUT-12"], "Content-Type is returned as it was stored.", async |fx| {
             let put = fx.put_object("k").content_type("text/html; charset=utf-8").body(b"x".to_vec().into()).send().await;
             expect::ok(put)?;
@@ -34,6 +37,10 @@ pub fn suite() -> Suite {
             expect::ok(put)?;
             expect::eq("Expires", expect::ok(fx.head_object("k").send().await)?.expires_string(), Some("Thu, 01 Jan 2099 00:00:00 GMT"))
         })
+}
+
+fn metadata(suite: Suite) -> Suite {
+    suite
         .core("put_object/user_metadata", &["PUT-13"], "User metadata round-trips with lower-case names and values intact.", async |fx| {
             let put = fx.put_object("k").metadata("Mtime", "1700000000.123456789").metadata("with-dash", "a b;c=d");
             expect::ok(put.body(b"x".to_vec().into()).send().await)?;

@@ -1,7 +1,8 @@
 //! Suite `versioning`: versions of an object and delete markers.
 
 use aws_sdk_s3::types::{BucketVersioningStatus, Delete, ObjectIdentifier, ObjectVersion, VersioningConfiguration};
-use proofmark::case::{Checked, Fixture, Suite, expect};
+use proofmark::case::{Checked, Fixture, Suite, WithClass, expect};
+use proofmark::model::FailureClass::WrongCode;
 
 /// The suite.
 pub fn suite() -> Suite {
@@ -113,7 +114,7 @@ fn markers(suite: Suite) -> Suite {
                 let header = got.as_ref().err().and_then(|error| error.raw_response()).and_then(|raw| raw.headers().get("x-amz-delete-marker"));
                 let header = header.map(str::to_owned);
                 expect::error(got, 404, "NoSuchKey")?;
-                expect::eq("x-amz-delete-marker", header.as_deref(), Some("true"))
+                expect::eq("x-amz-delete-marker", header.as_deref(), Some("true")).class(WrongCode)
             },
         )
         .versioned()
@@ -202,7 +203,7 @@ fn many(suite: Suite) -> Suite {
                 expect::eq("Deleted", deleted.deleted().len(), 2)?;
                 expect::eq("Errors", deleted.errors().len(), 0)?;
                 let of_marker = deleted.deleted().iter().find(|entry| entry.version_id() == Some(marker.as_str()));
-                expect::eq("DeleteMarker of the marker's entry", of_marker.and_then(|entry| entry.delete_marker()), Some(true))?;
+                expect::eq("DeleteMarker of the marker's entry", of_marker.and_then(|entry| entry.delete_marker()), Some(true)).class(WrongCode)?;
                 fx.holds("k", b"one").await
             },
         )

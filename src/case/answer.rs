@@ -88,7 +88,11 @@ fn refusal<E: ProvideErrorMetadata + Error + Send + Sync + 'static>(error: &SdkE
     let answered = |status, code: Option<&str>| Refusal::Answered { status, code: code.unwrap_or_default().to_owned() };
     match (WireError::find(error), error) {
         (Some(wire), _) => undelivered(wire),
-        (None, SdkError::ServiceError(service)) => answered(service.raw().status().as_u16(), service.err().code()),
+        (None, SdkError::ServiceError(service)) => match (service.raw().status().as_u16(), service.err().code()) {
+            // Without a code it is no error body in a 200, but an answer that does not have the operation's shape.
+            (status @ ..300, None) => Refusal::Unreadable { status, detail: "not the operation's XML".to_owned() },
+            (status, code) => answered(status, code),
+        },
         (None, SdkError::ResponseError(response)) => match response.raw().status().as_u16() {
             status @ 300.. => answered(status, None),
             status => Refusal::Unreadable { status, detail: chain(error) },

@@ -30,6 +30,9 @@ fn undecided(place: Place, refusal: &Refusal, expected: &str) -> Option<Finding>
         Refusal::Answered { status: 501, .. } => Some(Finding::Unsupported(refusal.describe())),
         Refusal::Answered { status: 503 | 429, .. } => trouble(Trouble::Throttled),
         Refusal::Answered { status: 500.., .. } => trouble(Trouble::ServerError),
+        // A long operation may have sent its 200 before it failed.
+        Refusal::Answered { status: 200, code } if code == "SlowDown" => trouble(Trouble::Throttled),
+        Refusal::Answered { status: 200, code } if code == "InternalError" => trouble(Trouble::ServerError),
         Refusal::Answered { code, .. } if NOT_SUPPORTED.contains(&code.as_str()) => Some(Finding::Unsupported(refusal.describe())),
         Refusal::Answered { .. } | Refusal::Unreadable { .. } => None,
     }
@@ -188,6 +191,14 @@ pub(super) fn bytes_at(place: Place, claim: &str, observed: &[u8], expected: &[u
 /// Always, with the variant.
 pub fn variant(what: impl Into<String>) -> Checked {
     Err(Finding::Variant(what.into()))
+}
+
+/// Ends the case: the rule does not apply here.
+///
+/// # Errors
+/// Always, with the reason.
+pub fn untested(why: impl Into<String>) -> Checked {
+    Err(Finding::Untested(why.into()))
 }
 
 /// Ends the case: the harness cannot decide.

@@ -79,7 +79,7 @@ fn late(waiting: Option<String>, limit: std::time::Duration, place: &str) -> Jud
             let claim = format!("answer to {operation}");
             Judged::fail(FailureClass::Timeout, Deviation { claim, expected, observed: "none".to_owned(), location: place.to_owned() })
         }
-        None => Judged::because(Verdict::Unresolved, format!("harness: not finished within {seconds} s, and no request was waiting")),
+        None => Judged::because(Verdict::Unresolved, format!("harness: not finished within {seconds} s, although no request was left hanging")),
     }
 }
 

@@ -17,10 +17,10 @@ use crate::model::{CaseRecord, Verdict};
 use crate::store::StoreError;
 use crate::wire::{Exchange, Failure, Link, Recorder};
 
-/// The deadline of one attempt at a case.
-pub const DEADLINE: Duration = Duration::from_secs(30);
 /// Trials wait on the network, so there are more of them than cores.
 const THREADS: usize = 32;
+/// A request that had no answer for this long when the case's deadline came was left hanging by the server.
+const HANGING: Duration = Duration::from_secs(10);
 
 /// How the cases of one vendor ended.
 #[derive(Debug, Default)]
@@ -69,7 +69,7 @@ fn collect(receiver: &Receiver<Result<CaseRecord, StoreError>>, seen: &(dyn Fn(&
 fn trial(link: &Link, case: &Case, handle: &Handle, sender: Sender<Result<CaseRecord, StoreError>>) -> Trial {
     let (link, case, handle) = (link.clone(), case.clone(), handle.clone());
     Trial::ignorable_test(case.info.id.as_str().to_owned(), move || {
-        let Some(written) = handle.block_on(record(&link, &case, DEADLINE)).transpose() else {
+        let Some(written) = handle.block_on(record(&link, &case)).transpose() else {
             return Err("the run was stopped".into());
         };
         let outcome = outcome(&written);
@@ -94,12 +94,12 @@ fn outcome(written: &Result<CaseRecord, StoreError>) -> Result<Completion, Faile
 }
 
 /// Runs one case and appends its record. A case that the end of the run cut off has none: a resumed run begins it anew.
-pub(super) async fn record(link: &Link, case: &Case, deadline: Duration) -> Result<Option<CaseRecord>, StoreError> {
+pub(super) async fn record(link: &Link, case: &Case) -> Result<Option<CaseRecord>, StoreError> {
     let started = Instant::now();
     let mut attempts = Vec::new();
     let judged = match hindrance(&link.vendor, link.access.alt.is_some(), case) {
         Some((verdict, reason)) => Judged::because(verdict, reason),
-        None => attempt_all(link, case, deadline, &mut attempts).await,
+        None => attempt_all(link, case, &mut attempts).await,
     };
     if link.meter.is_closed() {
         return Ok(None);
@@ -154,25 +154,25 @@ pub fn hindrance(vendor: &Vendor, has_alt: bool, case: &Case) -> Option<(Verdict
     None
 }
 
-async fn attempt_all(link: &Link, case: &Case, deadline: Duration, attempts: &mut Vec<Vec<Exchange>>) -> Judged {
-    let (mut last, exchanges) = attempt(link, case, 1, deadline).await;
+async fn attempt_all(link: &Link, case: &Case, attempts: &mut Vec<Vec<Exchange>>) -> Judged {
+    let (mut last, exchanges) = attempt(link, case, 1).await;
     attempts.push(exchanges);
     if last.is_repeatable() {
-        let (second, exchanges) = attempt(&link.fresh(), case, 2, deadline).await;
+        let (second, exchanges) = attempt(&link.fresh(), case, 2).await;
         attempts.push(exchanges);
         last = second;
     }
     let operation = camel_case(case.info.operation());
     let is_declared_seen = attempts.iter().flatten().any(|exchange| exchange.operation == operation);
-    judge(last, is_declared_seen, deadline, &case.location)
+    judge(last, is_declared_seen, case.deadline, &case.location)
 }
 
-async fn attempt(link: &Link, case: &Case, number: u32, deadline: Duration) -> (Attempt, Vec<Exchange>) {
+async fn attempt(link: &Link, case: &Case, number: u32) -> (Attempt, Vec<Exchange>) {
     let recorder = Recorder::new();
     let (own_link, own_case, own_recorder) = (link.clone(), case.clone(), recorder.clone());
     // A task of its own, so that a panic ends this case and nothing else.
     let task = tokio::spawn(async move {
-        tokio::time::timeout(deadline, async {
+        tokio::time::timeout(own_case.deadline, async {
             let fixture = Fixture::prepare(&own_link, &own_recorder, &own_case, number).await?;
             own_case.start(fixture).await
         })
@@ -182,17 +182,17 @@ async fn attempt(link: &Link, case: &Case, number: u32, deadline: Duration) -> (
     let exchanges = recorder.exchanges();
     let attempt = match ended {
         Err(_) => Attempt::Panicked,
-        Ok(Err(_)) => Attempt::Late(waiting(&exchanges)),
+        Ok(Err(_)) => Attempt::Late(waiting(&exchanges, case.deadline.min(HANGING))),
         Ok(Ok(Ok(()))) => Attempt::Passed,
         Ok(Ok(Err(finding))) => Attempt::Found(finding),
     };
     (attempt, exchanges)
 }
 
-/// The operation that the vendor still owed an answer to when its caller was cut off.
-fn waiting(exchanges: &[Exchange]) -> Option<String> {
-    let last = exchanges.iter().rev().find(|exchange| exchange.failure == Some(Failure::Abandoned))?;
-    Some(last.operation.clone())
+/// The operation that the vendor owed an answer to for `long` when its caller was cut off. A short wait is a busy client's.
+fn waiting(exchanges: &[Exchange], long: Duration) -> Option<String> {
+    let is_hanging = |exchange: &&Exchange| exchange.failure == Some(Failure::Abandoned) && exchange.duration_ms >= long.as_secs_f64() * 1e3 * 0.9;
+    exchanges.iter().rev().find(is_hanging).map(|exchange| exchange.operation.clone())
 }
 
 /// `list_objects_v2` -> `ListObjectsV2`.

@@ -7,10 +7,14 @@ use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Fixture;
 use super::finding::{Checked, place};
 use crate::model::{CaseId, CaseInfo, Impact, Level};
+
+/// The deadline of an attempt at a case that says nothing else.
+const DEADLINE: Duration = Duration::from_secs(30);
 
 type Body = Arc<dyn Fn(Fixture) -> Pin<Box<dyn Future<Output = Checked> + Send>> + Send + Sync>;
 
@@ -35,6 +39,8 @@ pub struct Case {
     pub bucket: BucketNeed,
     /// Whether it needs the vendor file's second credential.
     pub needs_alt: bool,
+    /// The deadline of one attempt.
+    pub deadline: Duration,
     /// `suites/file.rs:line` of the case.
     pub location: String,
     body: Body,
@@ -133,7 +139,7 @@ impl Suite {
             features: Vec::new(),
         };
         let body: Body = Arc::new(move |fixture| Box::pin(body(fixture)));
-        self.cases.push(Case { info, bucket: BucketNeed::Shared, needs_alt: false, location: place(Location::caller()), body });
+        self.cases.push(Case { info, bucket: BucketNeed::Shared, needs_alt: false, deadline: DEADLINE, location: place(Location::caller()), body });
         self
     }
     fn last(mut self, change: impl FnOnce(&mut Case)) -> Self {
@@ -163,6 +169,10 @@ impl Suite {
     /// The last case works in a bucket of its own and needs versioning; it switches that on itself with `fx.enable_versioning()`.
     pub fn versioned(self) -> Self {
         self.needs(&["versioning"]).own_bucket()
+    }
+    /// The last case sends so much that it may take longer than others.
+    pub fn deadline(self, limit: Duration) -> Self {
+        self.last(|case| case.deadline = limit)
     }
     /// The last case needs a second credential.
     pub fn needs_alt(self) -> Self {

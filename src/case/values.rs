@@ -28,7 +28,7 @@ pub fn md5_etag(body: &[u8]) -> String {
 
 /// The ETag of a multipart object: quoted MD5 of the parts' MD5s, a dash and the number of parts.
 pub fn multipart_etag(parts: &[&[u8]]) -> String {
-    let digests: Vec<u8> = parts.iter().flat_map(|part| Md5::digest(part)).collect();
+    let digests: Vec<u8> = parts.iter().flat_map(Md5::digest).collect();
     format!("\"{}-{}\"", hex::encode(Md5::digest(digests)), parts.len())
 }
 

@@ -3,13 +3,87 @@
 #[path = "../../suites/mod.rs"]
 mod suites;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
-use proofmark::case;
+use proofmark::case::{self, Suite};
 use proofmark::config::{Root, load_vendor};
-use proofmark::model::VendorId;
+use proofmark::model::{Level, VendorId};
 use proofmark::store::RunDir;
 use proofmark::wire::{Access, Link};
+
+/// The catalogue of behaviours: id -> level.
+fn catalogue() -> BTreeMap<String, Level> {
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/suites/catalogue.csv")).unwrap();
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    let rows = reader.records().map(|record| record.unwrap());
+    rows.map(|row| (row[0].to_owned(), serde_json::from_value(row[1].into()).unwrap())).collect()
+}
+
+fn area(row: &str) -> &str {
+    row.split('-').next().unwrap()
+}
+
+#[test]
+fn the_catalogue_has_every_behaviour_once() {
+    let catalogue = catalogue();
+    assert_eq!(catalogue.len(), 617);
+    assert_eq!(catalogue.keys().map(|row| area(row)).collect::<BTreeSet<_>>().len(), 31);
+    assert_eq!(catalogue.values().filter(|level| **level == Level::Core).count(), 177);
+}
+
+#[test]
+fn case_ids_are_unique_and_well_formed() {
+    let mut seen = BTreeSet::new();
+    for info in case::list(&suites::all()) {
+        let is_word = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+        let behaviour = info.id.as_str().split('/').nth(1).unwrap_or_default();
+        assert!(is_word(info.suite()) && is_word(info.operation()) && is_word(behaviour), "{} is not suite::operation/behaviour", info.id);
+        assert_eq!(info.id.as_str(), format!("{}::{}/{behaviour}", info.suite(), info.operation()));
+        assert!(seen.insert(info.id.clone()), "{} is there twice", info.id);
+    }
+}
+
+#[test]
+fn cases_name_rows_of_the_catalogue_and_have_the_first_rows_level() {
+    let catalogue = catalogue();
+    for info in case::list(&suites::all()) {
+        assert!(!info.rows.is_empty(), "{} proves no row", info.id);
+        for row in &info.rows {
+            assert!(catalogue.contains_key(row), "{}: {row} is not in the catalogue", info.id);
+        }
+        assert_eq!(info.level, catalogue[&info.rows[0]], "{}: level of {}", info.id, info.rows[0]);
+    }
+}
+
+#[test]
+fn rules_are_one_sentence() {
+    for info in case::list(&suites::all()) {
+        assert!(info.rule.ends_with('.') && !info.rule.contains(". "), "{}: {}", info.id, info.rule);
+        assert!(!info.source.is_empty(), "{} has no source", info.id);
+    }
+}
+
+#[test]
+fn enough_core_rows_are_covered_in_enough_areas() {
+    let core: Vec<_> = case::list(&suites::all()).into_iter().filter(|info| info.level == Level::Core).collect();
+    let rows: BTreeSet<&str> = core.iter().flat_map(|info| info.rows.iter().map(String::as_str)).collect();
+    let areas: BTreeSet<&str> = rows.iter().map(|row| area(row)).collect();
+    assert!(core.len() >= 100 && rows.len() >= 100, "{} core cases over {} rows", core.len(), rows.len());
+    assert!(areas.len() >= 14, "areas: {areas:?}");
+}
+
+#[test]
+fn every_suite_file_is_mounted() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/suites");
+    let mounted: BTreeSet<&str> = suites::all().iter().map(Suite::name).collect();
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some_and(|e| e == "rs"));
+    let names: BTreeSet<String> = files.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect();
+    for name in names.iter().filter(|name| !["mod", "pages"].contains(&name.as_str())) {
+        assert!(mounted.contains(name.as_str()), "suites/{name}.rs is not in suites::all()");
+    }
+    assert!(mounted.iter().all(|name| names.contains(*name)), "a suite's name is the stem of its file");
+}
 
 /// Runs the suites on the vendor that `PROOFMARK_TEST_VENDOR` names; its environment variables must be set.
 #[test]

@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod cases;
+mod cases_engine;
 mod cli;
 mod failure;
 mod failure_real;
