@@ -134,7 +134,7 @@ pub(super) fn entry(op: Op, key: &str, id: Option<u64>, span: (u64, u64), outcom
 }
 
 #[cfg(test)]
-pub(super) fn read(key: &str, seen: Seen, span: (u64, u64)) -> JournalEntry {
+pub(crate) fn read(key: &str, seen: Seen, span: (u64, u64)) -> JournalEntry {
     let id = if let Seen::Value(id) = seen { Some(id) } else { None };
     JournalEntry { seen: Some(seen), ..entry(Op::Get, key, id, span, OpOutcome::Ok) }
 }

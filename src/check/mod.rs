@@ -14,6 +14,8 @@ mod views;
 
 pub use atomic::{RegisterRead, RegisterWrite, is_linearizable};
 pub use durability::{Durability, Loss, durability, loss_upper_bound};
+#[cfg(test)]
+pub(crate) use history::read;
 pub use history::{History, JournalEntry, Op, OpOutcome, Seen};
 pub use payload::{Identity, MIN_LEN, decode, encode, hash_key};
 pub use regular::{Violation, ViolationKind, check_reads};

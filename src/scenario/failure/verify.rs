@@ -12,8 +12,10 @@ use crate::check::{Disagreement, Durability, History, JournalEntry, OpOutcome, S
 
 /// Keys looked at at once.
 const AT_ONCE: usize = 12;
-/// Looks at a key whose views disagree or do not answer, before that counts.
+/// Looks at a key whose views disagree, before that counts.
 const LOOKS: u32 = 4;
+/// Looks at a key that does not answer (throttled, reset, 5xx), before it counts as unreadable. Each is a separate, counted request.
+const PATIENT_LOOKS: u32 = 12;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(400);
 
 /// What the last look saw.
@@ -32,6 +34,23 @@ impl Quiet {
     pub fn seen(&self, key: &str) -> Option<&Seen> {
         self.finals.get(key)?.as_ref().ok()?.seen.as_ref()
     }
+    /// Keeps what a look saw; a view that did not answer now does not unsay what it answered before.
+    fn note(&mut self, key: String, last: Result<JournalEntry, String>, mut views: Views) {
+        if let Some(before) = self.views.remove(&key) {
+            views.head = views.head.or(before.head);
+            if views.get.is_err() {
+                views.get = before.get;
+                views.body_id = before.body_id;
+            }
+        }
+        if last.is_ok() || !self.finals.get(&key).is_some_and(Result::is_ok) {
+            self.finals.insert(key.clone(), last);
+        }
+        self.views.insert(key, views);
+    }
+    fn is_unanswered(&self, keys: &BTreeSet<String>) -> bool {
+        keys.iter().filter_map(|key| self.views.get(key)).any(|views| views.head.is_err() || views.get.is_err())
+    }
 }
 
 /// Looks at every key of the journal and of the listing.
@@ -49,10 +68,10 @@ pub(super) async fn look(client: &Arc<Client>) -> Result<Quiet, String> {
         open_uploads: client.open_uploads().await,
     };
     let mut keys: BTreeSet<String> = client.entries().into_iter().map(|entry| entry.key).collect();
-    for round in 0..LOOKS {
+    for round in 0..PATIENT_LOOKS {
         let listed = match client.list().await {
             Ok(listed) => listed,
-            Err(_) if round + 1 < LOOKS => {
+            Err(_) if round + 1 < PATIENT_LOOKS => {
                 tokio::time::sleep(BETWEEN_LOOKS).await;
                 continue;
             }
@@ -64,15 +83,15 @@ pub(super) async fn look(client: &Arc<Client>) -> Result<Quiet, String> {
         for (key, head, read) in look_at(client, &keys).await {
             let body_id = if let Some(Seen::Value(id)) = read.entry.seen { Some(id) } else { None };
             let last = if read.entry.outcome == OpOutcome::Ok { Ok(read.entry) } else { Err(format!("{} {}", read.entry.http, read.entry.code)) };
-            quiet.finals.insert(key.clone(), last);
-            quiet.views.insert(key.clone(), Views { list: listed.get(&key).cloned(), head, get: read.view, body_id });
+            let views = Views { list: listed.get(&key).cloned(), head, get: read.view, body_id };
+            quiet.note(key, last, views);
         }
         let now = disagreements(&quiet.views);
         let is_gone = |known: &Disagreement| !now.iter().any(|found| found.key == known.key && found.metadata == known.metadata);
         quiet.settled.extend(quiet.disagreements.iter().filter(|known| is_gone(known)).cloned());
         keys = now.iter().map(|found| found.key.clone()).collect();
         quiet.disagreements = now;
-        if keys.is_empty() || round + 1 == LOOKS {
+        if keys.is_empty() || (round + 1 >= LOOKS && !quiet.is_unanswered(&keys)) {
             break;
         }
         tokio::time::sleep(BETWEEN_LOOKS).await;
@@ -203,4 +222,31 @@ pub(super) fn old_value_kept(report: &mut Report, history: &History, quiet: &Qui
     };
     let problems = expected.iter().filter_map(problem).collect();
     report.gate("old_value_kept", "what a cut or refused upload leaves is what was there before", expected.len() as u64, problems);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_view_that_is_throttled_at_a_later_look_keeps_what_it_answered_before() {
+        let mut quiet = Quiet {
+            views: BTreeMap::new(),
+            finals: BTreeMap::new(),
+            disagreements: Vec::new(),
+            settled: Vec::new(),
+            since_ns: 0,
+            open_uploads: Ok(0),
+        };
+        let silent = || Views { list: None, head: Err("503".to_owned()), get: Err("503".to_owned()), body_id: None };
+        let keys = BTreeSet::from(["k".to_owned()]);
+        quiet.note("k".to_owned(), Err("503 SlowDown".to_owned()), silent());
+        assert!(quiet.is_unanswered(&keys));
+        let answered = Views { list: None, head: Ok(None), get: Ok(None), body_id: Some(7) };
+        quiet.note("k".to_owned(), Ok(crate::check::read("k", Seen::Value(7), (1, 2))), answered);
+        quiet.note("k".to_owned(), Err("503 SlowDown".to_owned()), silent());
+        assert!(!quiet.is_unanswered(&keys));
+        assert_eq!(quiet.seen("k"), Some(&Seen::Value(7)));
+        assert_eq!(quiet.views["k"].body_id, Some(7));
+    }
 }
