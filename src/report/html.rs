@@ -95,11 +95,21 @@ fn check_names(tera: &Tera, templates: &Path, name: &str, context: &Context) -> 
 fn template_error(templates: &Path, name: &str, error: &tera::Error) -> ReportError {
     let (name, line, message) = match error.kind() {
         ErrorKind::SyntaxError(report) | ErrorKind::RenderingError(report) => {
-            (report.filename(), report.span().start_line, report.message().to_owned())
+            (report.filename(), report.span().start_line, located(templates, report))
         }
         _ => (name, 0, error.to_string()),
     };
     ReportError::Template { file: templates.join(name), line, message }
+}
+
+/// The message, with the expression that it is about where it does not name it itself.
+fn located(templates: &Path, report: &tera::ReportError) -> String {
+    let (message, span) = (report.message(), report.span());
+    let text = std::fs::read_to_string(templates.join(report.filename())).unwrap_or_default();
+    let line = text.lines().nth(span.start_line.saturating_sub(1)).unwrap_or_default();
+    let end = if span.end_line == span.start_line { span.end_col } else { line.chars().count() };
+    let expression: String = line.chars().skip(span.start_col).take(end.saturating_sub(span.start_col)).collect();
+    if message.contains(expression.trim()) { message.to_owned() } else { format!("{message}: `{}`", expression.trim()) }
 }
 
 /// `chart(of=...)`: draws a chart of the view.

@@ -180,7 +180,7 @@ fn chart(months: &[CostRow]) -> Option<Chart> {
         id: "c-cost".to_owned(),
         title: "Price of a TB and month".to_owned(),
         description: format!("From {} {} to {} {} USD per TB and month.", first.label, first.text, last.label, last.text),
-        axis: "USD per TB (1000 GB) and month, lower is better; date = day of the prices".to_owned(),
+        axis: "USD per TB (1000 GB) and month, lower is better ←\ndate: day of the prices".to_owned(),
         marks: Marks::Stacks(stacks),
     })
 }

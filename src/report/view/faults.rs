@@ -60,6 +60,13 @@ pub struct GateRow {
     pub cells: Vec<GateCell>,
 }
 
+impl GateRow {
+    /// Whether any vendor is in one of these states.
+    pub fn has(&self, states: &[&str]) -> bool {
+        self.cells.iter().any(|cell| states.contains(&cell.state))
+    }
+}
+
 /// A limit at one vendor.
 #[derive(Debug, Clone, Serialize)]
 pub struct GateCell {

@@ -46,6 +46,14 @@ pub fn performance(sources: &[&Source<'_>], notes: &Notes) -> Performance {
     Performance { caveat: notes.performance.clone(), scenarios, series, more_charts }
 }
 
+/// Most rows of one chart; the tables hold all of them.
+const MOST_ROWS: usize = 48;
+
+/// Ends a description with what the chart leaves out.
+fn left_out(rows: usize) -> String {
+    if rows > MOST_ROWS { format!(" The first {MOST_ROWS} of {rows} rows; the table holds all of them.") } else { String::new() }
+}
+
 /// The axis label, with the caveat of demo and lab settings.
 fn axis(text: &str, notes: &Notes) -> String {
     if notes.performance.is_empty() { text.to_owned() } else { format!("{text}\n{}", notes.performance) }
@@ -79,10 +87,12 @@ fn bars(sources: &[&Source<'_>], table: &MetricTable, notes: &Notes) -> Option<C
             });
         }
     }
+    let left_out = left_out(rows.len());
+    rows.truncate(MOST_ROWS);
     Some(Chart {
         id: format!("c-{}", slug(&table.scenario)),
         title: format!("{} {}: {}", table.code, table.title, lead.metric),
-        description: format!("Most: {}.", best.map(|(_, text)| text).unwrap_or_else(|| "nothing was measured".to_owned())),
+        description: format!("Most: {}.{left_out}", best.map(|(_, text)| text).unwrap_or_else(|| "nothing was measured".to_owned())),
         axis: axis(&format!("{}, higher is better →", lead.unit), notes),
         marks: Marks::Bars(rows),
     })
@@ -112,10 +122,12 @@ fn ranges(sources: &[&Source<'_>], table: &MetricTable, notes: &Notes) -> Option
             });
         }
     }
+    let left_out = left_out(rows.len());
+    rows.truncate(MOST_ROWS);
     Some(Chart {
         id: format!("c-{}-latency", slug(&table.scenario)),
         title: format!("{} {}: {family}, p50 ● p99 | p99.9 |", table.code, table.title),
-        description: "Latency percentiles of each vendor; the numbers stand in the table below.".to_owned(),
+        description: format!("Latency percentiles of each vendor; the numbers stand in the table below.{left_out}"),
         axis: axis("ms, logarithmic axis, lower is better ←", notes),
         marks: Marks::Ranges(rows),
     })

@@ -47,8 +47,10 @@ pub struct ScoreSection {
     pub notes: Vec<String>,
     /// Ranked vendors first.
     pub rows: Vec<ScoreRow>,
-    /// Gates of the scorecard over the vendors in `rows`' order of columns.
+    /// Gates that are not met, waived or not tested at one vendor or more; broken ones first.
     pub gates: Vec<GateRow>,
+    /// Gates that are met wherever they exist.
+    pub gates_met: Vec<GateRow>,
     /// Keys of the columns of `gates`.
     pub gate_keys: Vec<String>,
     /// Where the scores of each category but compatibility come from.
@@ -119,6 +121,8 @@ pub struct ItemTable {
 pub struct ItemRow {
     pub id: String,
     pub weight: String,
+    /// Why the scores are what they are, where that is the same for all vendors; else empty.
+    pub rule: String,
     pub cells: Vec<ItemCell>,
 }
 
@@ -127,6 +131,7 @@ pub struct ItemRow {
 pub struct ItemCell {
     pub score: ScoreText,
     pub observed: String,
+    /// Why, where it differs between vendors; else empty.
     pub rule: String,
 }
 
@@ -162,11 +167,15 @@ pub fn section(sources: &[Source<'_>], card: &Scorecard) -> ScoreSection {
             notes.push(note);
         }
     }
+    let (mut gates, gates_met): (Vec<GateRow>, Vec<GateRow>) =
+        gates(&measured).into_iter().partition(|row| row.has(&["not_met", "untested", "waived"]));
+    gates.sort_by_key(|row| !row.has(&["not_met"]));
     ScoreSection {
         categories: Category::ALL.iter().map(|category| head(*category, card)).collect(),
         rows: scored.iter().map(|(source, score)| row(source, score, leaders > 1, &notes)).collect(),
         notes,
-        gates: gates(&measured),
+        gates,
+        gates_met,
         gate_keys: measured.iter().map(|(source, _)| source.column.key.clone()).collect(),
         items: Category::ALL.iter().filter(|category| **category != Category::Compatibility).map(|category| items(*category, &measured)).collect(),
     }
@@ -187,7 +196,7 @@ fn row(source: &Source<'_>, vendor: &VendorScore, several_lead: bool, notes: &[S
     let (state, state_text, symbol, mut reasons) = standing(&vendor.eligibility);
     for reason in &mut reasons {
         if let Some(gate) = vendor.gates.iter().find(|gate| gate.name == *reason) {
-            *reason = format!("{reason}: {}", cut(&gate.observed, 100));
+            *reason = format!("{}: {}", gate.limit, cut(&gate.observed, 60));
         }
     }
     let gates = |verdict: GateVerdict| vendor.gates.iter().filter(|gate| gate.verdict == verdict).count();
@@ -256,13 +265,15 @@ fn items(category: Category, scored: &[(&Source<'_>, &VendorScore)]) -> ItemTabl
         if rows.iter().any(|row| row.id == item.id) {
             continue;
         }
-        let cells = all.iter().map(|items| items.iter().find(|other| other.id == item.id));
-        let cells = cells.map(|found| ItemCell {
+        let found: Vec<_> = all.iter().map(|items| items.iter().find(|other| other.id == item.id)).collect();
+        let is_common = found.iter().flatten().all(|other| other.rule == item.rule);
+        let cells = found.iter().map(|found| ItemCell {
             score: text(found.and_then(|item| item.score)),
             observed: found.map(|item| cut(&item.observed, 120)).unwrap_or_default(),
-            rule: found.map(|item| item.rule.clone()).unwrap_or_default(),
+            rule: found.filter(|_| !is_common).map(|item| item.rule.clone()).unwrap_or_default(),
         });
-        rows.push(ItemRow { id: item.id.clone(), weight: number(item.weight), cells: cells.collect() });
+        let rule = if is_common { item.rule.clone() } else { String::new() };
+        rows.push(ItemRow { id: item.id.clone(), weight: number(item.weight), rule, cells: cells.collect() });
     }
     ItemTable { category: category.name(), title: title(category), anchor: format!("cat-{}", slug(category.name())), rows }
 }

@@ -47,7 +47,10 @@ pub struct Card {
     pub state: &'static str,
     pub state_text: &'static str,
     pub symbol: &'static str,
+    /// Why it is not eligible or incomplete: the first of them.
     pub reasons: Vec<String>,
+    /// How many more there are.
+    pub more_reasons: usize,
     pub rank: String,
     pub leading: bool,
     pub overall: ScoreText,
@@ -81,7 +84,8 @@ pub fn summary(sources: &[Source<'_>], card: &Scorecard, notes: &Notes, findings
             state: row.state,
             state_text: row.state_text,
             symbol: row.symbol,
-            reasons: row.reasons,
+            more_reasons: row.reasons.len().saturating_sub(TOP),
+            reasons: row.reasons.into_iter().take(TOP).collect(),
             rank: if row.state == "eligible" { row.rank } else { String::new() },
             leading: row.leading,
             overall: row.overall,
@@ -138,7 +142,9 @@ fn standing_sentence(cards: &[Card]) -> String {
     if !incomplete.is_empty() {
         parts.push(format!("INCOMPLETE: {}", incomplete.join(", ")));
     }
-    format!("{}.", parts.join("; "))
+    let best = cards.first().filter(|card| cards.len() > 1 && !card.overall.text.is_empty());
+    let best = best.map(|card| format!(" Highest overall score: {}, {} of 100.", card.title, card.overall.text)).unwrap_or_default();
+    format!("{}.{best}", parts.join("; "))
 }
 
 /// The largest weighted leads of one vendor over the next in a category.
@@ -177,17 +183,17 @@ fn reasons(sources: &[Source<'_>]) -> Vec<String> {
     leads.into_iter().take(TOP).map(|(_, sentence)| sentence).collect()
 }
 
-/// The gravest findings, at most one per vendor before a second one of any.
+/// The gravest findings, each of another subject; at most one per vendor before a second one of any.
 fn risks(sources: &[Source<'_>], findings: &[Finding]) -> Vec<Risk> {
     let mut chosen: Vec<&Finding> = Vec::new();
     let grave: Vec<&Finding> = findings.iter().filter(|finding| matches!(finding.severity, "critical" | "high" | "medium")).collect();
     for finding in &grave {
-        if !chosen.iter().any(|other| other.key == finding.key) {
+        if !chosen.iter().any(|other| other.key == finding.key || other.subject == finding.subject) {
             chosen.push(finding);
         }
     }
     for finding in &grave {
-        if !chosen.iter().any(|other| other.anchor == finding.anchor) {
+        if !chosen.iter().any(|other| other.subject == finding.subject) {
             chosen.push(finding);
         }
     }
