@@ -108,7 +108,9 @@ fn located(templates: &Path, report: &tera::ReportError) -> String {
     let text = std::fs::read_to_string(templates.join(report.filename())).unwrap_or_default();
     let line = text.lines().nth(span.start_line.saturating_sub(1)).unwrap_or_default();
     let end = if span.end_line == span.start_line { span.end_col } else { line.chars().count() };
-    let expression: String = line.chars().skip(span.start_col).take(end.saturating_sub(span.start_col)).collect();
+    // A span may end after the first name of a path: the rest of the path belongs to it.
+    let rest = line.chars().skip(end).take_while(|c| c.is_ascii_alphanumeric() || "._".contains(*c));
+    let expression: String = line.chars().take(end).skip(span.start_col).chain(rest).collect();
     if message.contains(expression.trim()) { message.to_owned() } else { format!("{message}: `{}`", expression.trim()) }
 }
 
