@@ -12,6 +12,7 @@ mod load_server;
 mod proxy;
 mod proxy_bytes;
 mod proxy_real;
+mod report;
 mod resume;
 mod site;
 mod support;

@@ -104,7 +104,10 @@ fn repeats(repeats: u32) -> String {
     }
 }
 
-fn facts<T>(items: &[T], rows: &[(&'static str, fn(&T) -> String)]) -> Vec<Fact> {
+/// The name of a fact and how to read it off an item.
+type Reader<T> = (&'static str, fn(&T) -> String);
+
+fn facts<T>(items: &[T], rows: &[Reader<T>]) -> Vec<Fact> {
     rows.iter().map(|(name, fact)| Fact { name, values: items.iter().map(fact).collect() }).collect()
 }
 

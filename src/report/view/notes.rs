@@ -82,9 +82,12 @@ fn incomplete(runs: &[Run], sources: &[Source<'_>]) -> Vec<String> {
     sentences
 }
 
+/// What may differ between runs, and how to read it off one.
+type Fact = (&'static str, fn(&Run) -> String);
+
 /// Sentences for what differs between merged runs.
 fn differences(runs: &[Run]) -> Vec<String> {
-    let facts: [(&str, fn(&Run) -> String); 5] = [
+    let facts: [Fact; 5] = [
         ("hosts", |run| run.header.host.name.clone()),
         ("days", |run| run.header.started_at.chars().take(10).collect()),
         ("versions of proofmark", |run| run.header.tool_version.clone()),
