@@ -244,7 +244,9 @@ impl Fixture {
     ) -> impl Future<Output = Checked<Vec<u8>>> + Send + use<> {
         async move {
             let collected = body.collect().await.map_err(|error| super::answer::broken_body(&error));
-            ok_at(place, collected).map(|bytes| bytes.into_bytes().to_vec())
+            // A complete body that does not match its own checksum is other data than was stored.
+            let collected = ok_at(place, collected).map_err(|finding| finding.with_class(FailureClass::Corrupt));
+            collected.map(|bytes| bytes.into_bytes().to_vec())
         }
     }
     /// Repeats `probe` until its claims hold or `limit` is over; then the last finding stands. For effects that a vendor may
