@@ -20,14 +20,16 @@ fn in_mid_run(site: &Site) -> (Child, PathBuf) {
     let mut child = site.command(&["run", "--profile", "quick"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let deadline = Instant::now() + Duration::from_secs(60);
     let is_under_way = || std::fs::read_dir(site.path("runs")).ok()?.next()?.ok().map(|entry| entry.path()).filter(|run| cases(run) >= 3);
-    while Instant::now() < deadline {
-        if let Some(run) = is_under_way() {
-            return (child, run);
-        }
-        assert!(child.try_wait().unwrap().is_none(), "the run ended before it could be stopped");
+    let mut run = None;
+    while run.is_none() && Instant::now() < deadline && child.try_wait().unwrap().is_none() {
         std::thread::sleep(Duration::from_millis(5));
+        run = is_under_way();
     }
-    panic!("the run recorded nothing within a minute");
+    let Some(run) = run else {
+        let _ = child.kill().and_then(|()| child.wait());
+        panic!("the run ended, or a minute passed, before it had recorded a case");
+    };
+    (child, run)
 }
 
 fn cases(run: &Path) -> usize {
