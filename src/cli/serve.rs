@@ -1,18 +1,35 @@
 //! `proofmark serve-embedded`: the child process behind the embedded vendor.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use super::args::ServeEmbeddedArgs;
 use super::{Failure, runtime};
 use crate::lab;
 
+/// Longest wait for writes that are under way when the parent ends.
+const WRITES_END: Duration = Duration::from_secs(2);
+/// A write that outlasts that may put a file into a directory that is being removed: it is removed again.
+const TRIES: u32 = 5;
+const PAUSE: Duration = Duration::from_millis(200);
+
 /// Serves until standard input closes, that is until the parent is gone; then the data goes too, as nobody else would remove it.
 pub fn main(args: &ServeEmbeddedArgs) -> Result<ExitCode, Failure> {
     let runtime = runtime()?;
     let served = runtime.block_on(lab::serve_main(&args.data, args.listen));
-    // Reading standard input blocks a thread that only the end of the process ends.
-    runtime.shutdown_background();
+    // Requests under way still write files; they end with the runtime.
+    runtime.shutdown_timeout(WRITES_END);
     served.map_err(|error| Failure::internal(error.to_string()))?;
-    std::fs::remove_dir_all(&args.data).map_err(|error| Failure::internal(format!("{}: {error}", args.data.display())))?;
-    Ok(ExitCode::SUCCESS)
+    let mut removed = std::fs::remove_dir_all(&args.data);
+    for _ in 0..TRIES {
+        if !args.data.exists() {
+            break;
+        }
+        std::thread::sleep(PAUSE);
+        removed = std::fs::remove_dir_all(&args.data);
+    }
+    match removed {
+        Err(error) if args.data.exists() => Err(Failure::internal(format!("{}: {error}", args.data.display()))),
+        _ => Ok(ExitCode::SUCCESS),
+    }
 }
