@@ -1,9 +1,9 @@
 //! The report: what it shows, what it escapes, and that it is the same every time.
 
 #[path = "report/browser.rs"]
-mod browser;
+pub mod browser;
 #[path = "report/page.rs"]
-mod page;
+pub mod page;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -18,6 +18,9 @@ use crate::wire::{Link, RawClient, Recorder, Space, WireError};
 pub(super) const WRITE_ID: &str = "write-id";
 /// Keys per page of a listing: few, so that pages are really turned.
 const PAGE: i32 = 50;
+/// Tries at a write that a probe needs beforehand.
+const TRIES_BEFORE: u32 = 5;
+const BETWEEN_TRIES: Duration = Duration::from_millis(100);
 
 /// What the client learnt of one operation.
 #[derive(Debug, Clone)]
@@ -205,6 +208,22 @@ impl Client {
             }
         };
         self.operation(Op::Put, key, Some(write), send).await
+    }
+    /// Writes a value that a probe needs beforehand. A try that fails (a busy server) is followed by another write, which counts as one.
+    ///
+    /// # Errors
+    /// When no try is acknowledged.
+    pub async fn put_before(&self, key: &str, size: u64) -> Result<JournalEntry, String> {
+        let mut entry = self.put(key, size, false).await;
+        for _ in 1..TRIES_BEFORE {
+            if entry.outcome == OpOutcome::Ok {
+                break;
+            }
+            tokio::time::sleep(BETWEEN_TRIES).await;
+            entry = self.put(key, size, false).await;
+        }
+        let failed = || format!("the old value of {key} could not be written: {} {}", entry.http, entry.code);
+        if entry.outcome == OpOutcome::Ok { Ok(entry) } else { Err(failed()) }
     }
     /// Deletes.
     pub async fn delete(&self, key: &str) -> JournalEntry {

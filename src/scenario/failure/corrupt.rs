@@ -158,10 +158,7 @@ pub(super) async fn run(report: &mut Report, client: &Arc<Client>, spec: &Failur
         for announced in ALL {
             for with_old in [false, true] {
                 let key = client.key(&format!("{}/{}-{}", announced.header(), size.0, if with_old { "old" } else { "fresh" }));
-                let old = if with_old { Some(client.put(&key, size.0, false).await) } else { None };
-                if old.as_ref().is_some_and(|old| old.outcome != OpOutcome::Ok) {
-                    return Err(format!("the old value of {key} could not be written"));
-                }
+                let old = if with_old { Some(client.put_before(&key, size.0).await?) } else { None };
                 let entry = upload(client, announced, &key, size.0).await;
                 sent += 1;
                 match entry.outcome {

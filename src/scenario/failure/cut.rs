@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use super::client::{Answer, Client, WRITE_ID, refusal};
 use super::record::{Problem, Report};
 use super::verify;
-use crate::check::{Op, OpOutcome};
+use crate::check::Op;
 use crate::config::FailureSpec;
 
 /// One upload that is cut.
@@ -69,11 +69,7 @@ pub(super) async fn run(report: &mut Report, client: &Arc<Client>, spec: &Failur
 async fn upload(client: &Client, cut: &Cut) -> Result<Option<u64>, String> {
     let mut old = None;
     if cut.with_old {
-        let entry = client.put(&cut.key, cut.size, false).await;
-        if entry.outcome != OpOutcome::Ok {
-            return Err(format!("the old value of {} could not be written: {} {}", cut.key, entry.http, entry.code));
-        }
-        old = entry.write_id;
+        old = client.put_before(&cut.key, cut.size).await?.write_id;
     }
     let write = client.next_write();
     let start = client.now().as_nanos() as u64;

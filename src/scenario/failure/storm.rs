@@ -23,7 +23,7 @@ pub(super) async fn run(report: &mut Report, client: &Arc<Client>, spec: &Failur
         let key = client.key(&format!("storm/{n}"));
         storm(client, spec, &key).await;
     }
-    let slow = overwrite_during_get(client).await;
+    let slow = overwrite_during_get(client).await?;
     let mut races = Vec::new();
     for n in 0..spec.keys {
         races.push(race(client, spec, &client.key(&format!("create/{n}"))).await);
@@ -65,9 +65,9 @@ async fn storm(client: &Arc<Client>, spec: &FailureSpec, key: &str) {
 }
 
 /// Overwrites an object while its old value is half read: the reader must get one of the two, whole. Returns the reads.
-async fn overwrite_during_get(client: &Arc<Client>) -> u64 {
+async fn overwrite_during_get(client: &Arc<Client>) -> Result<u64, String> {
     let key = client.key("slow");
-    client.put(&key, SLOWLY_READ.0, false).await;
+    client.put_before(&key, SLOWLY_READ.0).await?;
     for _ in 0..2 {
         client
             .get_with(&key, async || {
@@ -75,7 +75,7 @@ async fn overwrite_during_get(client: &Arc<Client>) -> u64 {
             })
             .await;
     }
-    2
+    Ok(2)
 }
 
 async fn race(client: &Arc<Client>, spec: &FailureSpec, key: &str) -> Vec<JournalEntry> {

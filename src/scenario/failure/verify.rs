@@ -15,8 +15,8 @@ const AT_ONCE: usize = 12;
 /// Looks at a key whose views disagree, before that counts.
 const LOOKS: u32 = 4;
 /// Looks at a key that does not answer (throttled, reset, 5xx), before it counts as unreadable. Each is a separate, counted request.
-const PATIENT_LOOKS: u32 = 12;
-const BETWEEN_LOOKS: Duration = Duration::from_millis(400);
+const PATIENT_LOOKS: u32 = 16;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(250);
 
 /// What the last look saw.
 pub(super) struct Quiet {

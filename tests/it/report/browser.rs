@@ -46,17 +46,25 @@ fn requested(log: &Path) -> Vec<String> {
     of_the_page.filter_map(|line| line.split_once("\"url\":\"")?.1.split('"').next().map(str::to_owned)).collect()
 }
 
-#[test]
-#[ignore = "needs Chromium: tests/run runs it"]
-fn the_page_opens_without_network_console_error_or_request() {
+/// Opens a page with the network off: no console error, no request but its own file. Keeps a screenshot as `<name>.png`.
+pub fn opens_cleanly(page: &Path, name: &str) {
     let out = TempDir::new().unwrap();
-    let page = rendered(out.path());
     let log = out.path().join("net.json");
-    let output = chromium(&page, &["--dump-dom".to_owned(), format!("--log-net-log={}", log.display())]);
+    let output = chromium(page, &["--dump-dom".to_owned(), format!("--log-net-log={}", log.display())]);
     assert_eq!(console(&output), Vec::<String>::new());
     let dom = String::from_utf8_lossy(&output.stdout);
     assert!(dom.contains("class=\"js\""), "the script ran, so its hash is right");
     assert_eq!(requested(&log), Vec::<String>::new());
+    std::fs::create_dir_all(screenshots()).unwrap();
+    let shot = screenshots().join(format!("{name}.png"));
+    chromium(page, &["--window-size=1440,3000".to_owned(), format!("--screenshot={}", shot.display())]);
+}
+
+#[test]
+#[ignore = "needs Chromium: tests/run runs it"]
+fn the_page_opens_without_network_console_error_or_request() {
+    let out = TempDir::new().unwrap();
+    opens_cleanly(&rendered(out.path()), "sample");
 }
 
 #[test]
