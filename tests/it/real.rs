@@ -7,13 +7,20 @@ use crate::sandbox::Sandbox;
 
 /// Parts of the ids of the cases that a lost `x-amz-meta-*` header may fail.
 const TOUCHED: [&str; 2] = ["metadata", "put_object/overwrite_replaces_all"];
+/// Cases whose verdict on a server that is not atomic is a matter of luck.
+const RACES: [&str; 4] = ["consistency::", "_race", "_counter", "_under_writers"];
 const VENDORS: [&str; 4] = ["embedded", "minio", "ceph", "versitygw"];
 
 #[test]
 #[ignore = "needs the lab servers: tests/run runs it"]
 fn four_vendors_are_evaluated_and_html_and_csv_agree() {
     let sandbox = Sandbox::new();
-    let arguments: Vec<&str> = ["--profile", "demo"].into_iter().chain(VENDORS.iter().flat_map(|vendor| ["--vendor", vendor])).collect();
+    // The demo's short times, and the pause that it leaves to lab vendors.
+    let demo = std::fs::read_to_string(sandbox.root().join("scenarios/profiles/demo.toml")).unwrap();
+    let crash = "\"failure/process-crash\",";
+    assert!(demo.contains(crash));
+    sandbox.write("scenarios/profiles/lab.toml", &demo.replace(crash, &format!("{crash} \"failure/pause\",")));
+    let arguments: Vec<&str> = ["--profile", "lab"].into_iter().chain(VENDORS.iter().flat_map(|vendor| ["--vendor", vendor])).collect();
     let evaluation = sandbox.run(&arguments, &[0, 10]);
 
     let rows = evaluation.csv("results.csv");
@@ -53,7 +60,8 @@ fn the_degraded_vendor_scores_lower_where_its_faults_touch_and_only_there() {
         assert_eq!(score("embedded", category), score("embedded-degraded", category), "{category}");
     }
     let (whole, degraded) = (evaluation.verdicts("embedded"), evaluation.verdicts("embedded-degraded"));
-    for (case, verdict) in whole.iter().filter(|(case, verdict)| degraded[*case] != **verdict) {
-        assert!(TOUCHED.iter().any(|part| case.contains(part)), "{case}: {verdict} became {}, and no fault touches it", degraded[case]);
+    for (case, _) in whole.iter().filter(|(case, verdict)| *verdict == "pass" && degraded[*case] == "fail") {
+        let known = TOUCHED.iter().chain(&RACES).any(|part| case.contains(part));
+        assert!(known, "{case} passes without the faults and fails with them, and no fault touches it");
     }
 }

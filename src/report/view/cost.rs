@@ -6,6 +6,7 @@ use rust_decimal::prelude::ToPrimitive;
 use serde::Serialize;
 
 use super::columns::Source;
+use crate::config::PriceCard;
 use crate::cost::{self, CostError, CostGroup, CostSheet, MonthlyUse};
 use crate::report::chart::{Chart, Marks, Stack};
 use crate::report::number::money;
@@ -71,17 +72,19 @@ pub fn cost(runs: &[Run], sources: &[Source<'_>]) -> Cost {
     let mut usage = Vec::new();
     let mut unpriced = Vec::new();
     for source in sources {
-        let Some(card) = &source.vendor.record.file.pricing else {
-            unpriced.push(source.column.title.clone());
-            continue;
-        };
-        let month = cost::price(card, &MonthlyUse::from_workload(&source.run.header.workload, card));
-        add_lines(&mut lines, source, "workload", &month);
-        months.push(row(source, &card.id, month, String::new()));
-        if source.column.measured {
+        match own_card(source) {
+            Some(card) => {
+                let month = cost::price(card, &MonthlyUse::from_workload(&source.run.header.workload, card));
+                add_lines(&mut lines, source, "workload", &month);
+                months.push(row(source, &card.id, month, String::new()));
+            }
+            None => unpriced.push(source.column.title.clone()),
+        }
+        for card in cards_of_use(source, sources) {
             let used = cost::price_usage(card, &source.vendor.usage);
             add_lines(&mut lines, source, "run", &used);
-            usage.push(row(source, &card.id, used, source.vendor.usage.total().to_string()));
+            let priced = row(source, &card.id, used, source.vendor.usage.total().to_string());
+            usage.push(CostRow { key: format!("{} on {}", source.column.key, card.id), ..priced });
         }
     }
     months.sort_by(|a, b| (a.amount.is_none(), a.amount, &a.key).cmp(&(b.amount.is_none(), b.amount, &b.key)));
@@ -97,6 +100,18 @@ pub fn cost(runs: &[Run], sources: &[Source<'_>]) -> Cost {
         unpriced,
         lines,
     }
+}
+
+fn own_card<'a>(source: &Source<'a>) -> Option<&'a PriceCard> {
+    source.vendor.record.file.pricing.as_ref()
+}
+
+/// What a measured vendor's use is priced on: its own card or, where it has none, every card of a price-only vendor.
+fn cards_of_use<'a>(source: &Source<'a>, sources: &[Source<'a>]) -> Vec<&'a PriceCard> {
+    if !source.column.measured {
+        return Vec::new();
+    }
+    own_card(source).map_or_else(|| sources.iter().filter(|other| !other.column.measured).filter_map(own_card).collect(), |card| vec![card])
 }
 
 fn quantities(workload: &crate::config::CostWorkload) -> Vec<String> {

@@ -84,7 +84,6 @@ pub const MOST_CHARTS: usize = 24;
 pub fn durability(sources: &[&Source<'_>], findings: &[Finding]) -> Durability {
     let cells = metrics::cells(sources, Kind::Failure);
     let mut matrix = Vec::new();
-    let mut gates = Vec::new();
     let mut charts = Vec::new();
     let mut seen = Vec::new();
     for (scenario, cell) in &cells {
@@ -97,12 +96,12 @@ pub fn durability(sources: &[&Source<'_>], findings: &[Finding]) -> Durability {
             charts.extend(records.first().and_then(|record| timeline(source, record)));
         }
         matrix.push(row);
-        gates.extend(gate_rows(sources, &repeats, &format!("{scenario} {cell}")));
     }
     matrix.push(power_loss(sources));
     let more_charts = charts.len().saturating_sub(MOST_CHARTS);
     charts.truncate(MOST_CHARTS);
     let declared = sources.iter().map(|source| source.vendor.record.file.declared_consistency.clone().unwrap_or_default()).collect();
+    let gates = gates(sources, Kind::Failure);
     Durability { matrix, gates, declared, charts, more_charts, metrics: metrics::tables(sources, Kind::Failure) }
 }
 
@@ -176,6 +175,15 @@ fn fault_state(records: &[&ScenarioRecord]) -> (&'static str, String) {
         return ("met", String::new());
     }
     ("untested", gates().next().map(|gate| gate.observed.clone()).unwrap_or_default())
+}
+
+/// The gates of all scenarios of a kind, cell by cell.
+pub fn gates(sources: &[&Source<'_>], kind: Kind) -> Vec<GateRow> {
+    let of_cell = |(scenario, cell): &(String, String)| {
+        let repeats: Vec<Vec<&ScenarioRecord>> = sources.iter().map(|source| metrics::repeats(source, scenario, cell)).collect();
+        gate_rows(sources, &repeats, &format!("{scenario} {cell}"))
+    };
+    metrics::cells(sources, kind).iter().flat_map(of_cell).collect()
 }
 
 /// One row per gate name, the repeats folded.

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::columns::Source;
-use super::faults::{MOST_CHARTS, marks};
+use super::faults::{GateRow, MOST_CHARTS, gates, marks};
 use super::metrics::{self, MetricRow, MetricTable};
 use super::{Notes, slug};
 use crate::model::Kind;
@@ -15,6 +15,8 @@ pub struct Performance {
     /// The sentence on every chart in demo and lab settings; empty in the others.
     pub caveat: String,
     pub scenarios: Vec<PerformanceScenario>,
+    /// One row per gate of each scenario and cell.
+    pub gates: Vec<GateRow>,
     /// Rates over time.
     pub series: Vec<Chart>,
     /// Charts left out to keep the report small.
@@ -43,7 +45,7 @@ pub fn performance(sources: &[&Source<'_>], notes: &Notes) -> Performance {
     let mut series: Vec<Chart> = sources.iter().flat_map(|source| time_series(source, notes)).collect();
     more_charts += series.len().saturating_sub(MOST_CHARTS);
     series.truncate(MOST_CHARTS);
-    Performance { caveat: notes.performance.clone(), scenarios, series, more_charts }
+    Performance { caveat: notes.performance.clone(), scenarios, gates: gates(sources, Kind::Throughput), series, more_charts }
 }
 
 /// Most rows of one chart; the tables hold all of them.
