@@ -209,11 +209,31 @@ pub fn unresolved<T>(why: impl Into<String>) -> Checked<T> {
     Err(Finding::Unresolved(why.into()))
 }
 
-/// Debug text, cut so that a record stays readable.
+/// Debug text as a reader of the report expects it (a missing value is "none"), cut so that a record stays readable.
 fn short(value: &impl Debug) -> String {
     let text = format!("{value:?}");
+    let text = match text.strip_prefix("Some(").and_then(|rest| rest.strip_suffix(')')) {
+        Some(inside) => inside.to_owned(),
+        None if text == "None" => "none".to_owned(),
+        None => text,
+    };
     match text.char_indices().nth(400) {
         Some((end, _)) => format!("{}... ({} bytes)", &text[..end], text.len()),
         None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deviations_speak_of_values_and_not_of_options() {
+        let deviation = |found: Checked| match found {
+            Err(Finding::Broken(_, deviation)) => (deviation.expected, deviation.observed),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(deviation(eq("MaxKeys", Some(5000), Some(1000))), ("1000".to_owned(), "5000".to_owned()));
+        assert_eq!(deviation(eq("header", None, Some("gzip"))), ("\"gzip\"".to_owned(), "none".to_owned()));
     }
 }

@@ -1,9 +1,9 @@
-//! What a conformance case is written with, and what runs it: [`Suite`], [`Fixture`], [`expect`] and [`run`].
+//! What a conformance case is written with, and what runs it: [`Suite`], [`Fixture`], [`expect`] and [`run()`].
 //!
 //! A case is one call: `.core("get_object/absent_key", &["GET-04"], "An absent key answers 404 NoSuchKey.", async |fx| ..)`.
 //! Arrange with the fixture's helpers (what fails there is "set-up" and decides nothing), act with a client of the fixture,
 //! and make one `expect` per claim; `?` ends the case. No clean-up, no sleeping, no retrying, no printing.
-//! Invariant: the engine knows no rule and no vendor; it decides only what no claim may decide (see [`judge`]).
+//! Invariant: the engine knows no rule and no vendor; it decides only what no claim may decide (see `judge`).
 
 mod answer;
 pub mod expect;

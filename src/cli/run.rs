@@ -10,7 +10,7 @@ use super::{Context, Failure, conclusion, dry_run, output, runtime, signals};
 use crate::case::Case;
 use crate::config::Root;
 use crate::model::{ClientShard, ProfileId, VendorId};
-use crate::run::{Done, Executed, Inputs, Session, Stop, Tell, check_access, draw_seed, facts, new_run_id, plan, resume, same_plan, selected};
+use crate::run::{Done, Evaluation, Executed, Inputs, Stop, Tell, check_access, draw_seed, facts, new_run_id, plan, resume, same_plan, selected};
 use crate::store::{FORMAT, RunDir, RunHeader};
 
 const DEFAULT_PROFILE: &str = "demo";
@@ -34,7 +34,7 @@ pub fn main(context: &Context, args: &RunArgs) -> Result<ExitCode, Failure> {
 /// A run that is ready to begin or go on, and the directory that it writes.
 pub struct Started {
     /// The run.
-    pub session: Session,
+    pub evaluation: Evaluation,
     /// Its directory.
     pub path: PathBuf,
 }
@@ -88,7 +88,7 @@ pub fn start(root: &Root, inputs: Inputs, cases: &[Case], options: Options) -> R
         plan: plan(&inputs, cases, options.client),
     };
     let path = options.out.join(header.run.as_str());
-    let session = Session {
+    let evaluation = Evaluation {
         root: root.clone(),
         cases: selected(&inputs.profile, cases),
         directory: RunDir::create(&path)?,
@@ -100,7 +100,7 @@ pub fn start(root: &Root, inputs: Inputs, cases: &[Case], options: Options) -> R
         inputs,
         header,
     };
-    Ok(Started { session, path })
+    Ok(Started { evaluation, path })
 }
 
 fn resumed(context: &Context, args: &RunArgs, root: &Root, run: &Path) -> Result<Started, Failure> {
@@ -111,7 +111,7 @@ fn resumed(context: &Context, args: &RunArgs, root: &Root, run: &Path) -> Result
     for vendor in &inputs.vendors {
         check_access(root, vendor)?;
     }
-    let session = Session {
+    let evaluation = Evaluation {
         root: root.clone(),
         cases: selected(&inputs.profile, &cases),
         directory: RunDir::create(&path)?,
@@ -123,7 +123,7 @@ fn resumed(context: &Context, args: &RunArgs, root: &Root, run: &Path) -> Result
         inputs,
         header: loaded.header,
     };
-    Ok(Started { session, path })
+    Ok(Started { evaluation, path })
 }
 
 /// Flags of the test runner inside a run: its lines say nothing that the records do not, the progress bars own the terminal, and a
@@ -135,17 +135,17 @@ fn quiet() -> libtest_mimic::Arguments {
 /// Measures, then scores and renders what was measured.
 fn carry_out(root: &Root, started: Started) -> Result<ExitCode, Failure> {
     let path = started.path.clone();
-    let progress = Progress::new(started.session.stop.clone());
+    let progress = Progress::new(started.evaluation.stop.clone());
     let executed = measure(started, &|event| progress.tell(event))?;
     conclusion::conclude(root, &path, &executed)
 }
 
 /// Carries out a run; a signal ends it cleanly.
-pub fn measure(Started { mut session, path }: Started, tell: Tell<'_>) -> Result<Executed, Failure> {
-    let stop = session.stop.clone();
+pub fn measure(Started { mut evaluation, path }: Started, tell: Tell<'_>) -> Result<Executed, Failure> {
+    let stop = evaluation.stop.clone();
     let executed = runtime()?.block_on(async {
         signals::watch(stop.clone()).map_err(|error| Failure::internal(format!("signal handlers: {error}")))?;
-        session.execute(tell).await.map_err(Failure::from)
+        evaluation.execute(tell).await.map_err(Failure::from)
     })?;
     if let Some(reason) = stop.reason() {
         let run = path.display();

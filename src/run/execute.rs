@@ -1,6 +1,6 @@
 //! Carrying out a plan: vendor after vendor, each made ready, probed, measured and cleaned up.
 //!
-//! The main types are [`Session`] and [`Executed`].
+//! The main types are [`Evaluation`] and [`Executed`].
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ const CLEAN_LIMIT: Duration = Duration::from_secs(600);
 const CLEAN_LIMIT_STOPPED: Duration = Duration::from_secs(60);
 
 /// A run, ready to be carried out.
-pub struct Session {
+pub struct Evaluation {
     /// Where the project's folders are.
     pub root: Root,
     /// What was planned from.
@@ -57,7 +57,7 @@ pub struct Executed {
     pub completed: usize,
 }
 
-impl Session {
+impl Evaluation {
     /// Carries out the plan. The header is written before the first request and completed at the end.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! One run: inputs -> plan (pure) -> probe -> measure -> clean-up, appended to the run directory as it goes.
 //!
-//! The main entry points are [`plan`] and [`Session::execute`]. A vendor that cannot be evaluated is abandoned with one sentence and
+//! The main entry points are [`plan()`] and [`Evaluation::execute`]. A vendor that cannot be evaluated is abandoned with one sentence and
 //! the run goes on with the others; only a run directory that cannot be written ends it.
 
 mod error;
@@ -20,7 +20,7 @@ mod tariff;
 
 pub use error::RunError;
 pub use events::{Event, Tell};
-pub use execute::{Executed, Session};
+pub use execute::{Evaluation, Executed};
 pub use host::facts;
 pub use identity::{draw_seed, new_run_id, prefix};
 pub use inputs::{Inputs, NamedVendor};

@@ -19,7 +19,7 @@ pub struct Credentials {
     pub access_key: Secret,
     /// Secret access key.
     pub secret_key: Secret,
-    /// Session token of temporary credentials.
+    /// Evaluation token of temporary credentials.
     pub session_token: Option<Secret>,
 }
 
