@@ -63,7 +63,9 @@ fn every_request_at_the_server_is_in_the_meter_and_no_other() {
         assert!(counted > 0);
         assert!(record.metric(&format!("{}.latency_ms_p50", operation.name())).is_some(), "{}", operation.name());
     }
-    assert!(usage.stored_bytes_peak <= (40 + 40) * 16_384, "forty to read, and forty written again and again");
+    // An overwrite in flight counts beside what it replaces, and four may be.
+    let most = (40 + 40 + 4) * 16_384;
+    assert!(usage.stored_bytes_peak <= most, "forty to read, and forty written again and again: {} of {most}", usage.stored_bytes_peak);
     assert_eq!(record.metric("errors"), Some(0.0), "{:?}", record.findings);
     assert!(record.metric("throughput_mib_s").unwrap() > 0.0);
     assert_eq!(record.parameters["payload"].split(':').next(), Some("cached-signed"));
