@@ -206,5 +206,6 @@ fn races(suite: Suite) -> Suite {
             }
             expect::that("successes of 24 attempts", successes > 0, "at least one", successes)
         })
+        .sends(60)
         .dependents(&["Elasticsearch", "SlateDB"])
 }

@@ -135,42 +135,44 @@ fn step(random: &[u8]) -> (u8, String) {
 }
 
 fn model(suite: Suite) -> Suite {
-    suite.core(
-        "put_object/random_sequence_matches_model",
-        &["CON-11"],
-        "After each of 120 random operations, HEAD, GET and list agree with a model.",
-        async |fx| {
-            let mut model: std::collections::BTreeMap<String, (Vec<u8>, String)> = std::collections::BTreeMap::new();
-            let random = fx.random_bytes(Bytes(240));
-            for turn in random.chunks(2) {
-                let (operation, key) = step(turn);
-                match operation {
-                    0 | 1 => {
-                        let body = fx.random_bytes(Bytes(u64::from(turn[0]) * 37));
-                        let etag = fx.put(&key, &body).await?;
-                        model.insert(key.clone(), (body, etag));
+    suite
+        .core(
+            "put_object/random_sequence_matches_model",
+            &["CON-11"],
+            "After each of 120 random operations, HEAD, GET and list agree with a model.",
+            async |fx| {
+                let mut model: std::collections::BTreeMap<String, (Vec<u8>, String)> = std::collections::BTreeMap::new();
+                let random = fx.random_bytes(Bytes(240));
+                for turn in random.chunks(2) {
+                    let (operation, key) = step(turn);
+                    match operation {
+                        0 | 1 => {
+                            let body = fx.random_bytes(Bytes(u64::from(turn[0]) * 37));
+                            let etag = fx.put(&key, &body).await?;
+                            model.insert(key.clone(), (body, etag));
+                        }
+                        2 => {
+                            fx.set_up("DeleteObject", fx.delete_object(&key).send().await)?;
+                            model.remove(&key);
+                        }
+                        _ => {
+                            let page = expect::ok(fx.list("").send().await)?;
+                            let shown: Vec<_> =
+                                page.contents().iter().map(|o| (o.key().unwrap_or_default().to_owned(), o.size().unwrap_or(-1))).collect();
+                            let expected: Vec<_> = model.iter().map(|(key, (body, _))| (fx.key(key), body.len() as i64)).collect();
+                            expect::eq("list", shown, expected)?;
+                        }
                     }
-                    2 => {
-                        fx.set_up("DeleteObject", fx.delete_object(&key).send().await)?;
-                        model.remove(&key);
-                    }
-                    _ => {
-                        let page = expect::ok(fx.list("").send().await)?;
-                        let shown: Vec<_> =
-                            page.contents().iter().map(|o| (o.key().unwrap_or_default().to_owned(), o.size().unwrap_or(-1))).collect();
-                        let expected: Vec<_> = model.iter().map(|(key, (body, _))| (fx.key(key), body.len() as i64)).collect();
-                        expect::eq("list", shown, expected)?;
+                    match model.get(&key) {
+                        None => fx.absent(&key).await?,
+                        Some((body, etag)) => {
+                            fx.holds(&key, body).await?;
+                            expect::eq("ETag of HEAD", expect::ok(fx.head_object(&key).send().await)?.e_tag(), Some(etag.as_str()))?;
+                        }
                     }
                 }
-                match model.get(&key) {
-                    None => fx.absent(&key).await?,
-                    Some((body, etag)) => {
-                        fx.holds(&key, body).await?;
-                        expect::eq("ETag of HEAD", expect::ok(fx.head_object(&key).send().await)?.e_tag(), Some(etag.as_str()))?;
-                    }
-                }
-            }
-            Ok(())
-        },
-    )
+                Ok(())
+            },
+        )
+        .sends(500)
 }

@@ -99,7 +99,8 @@ fn boundaries(mut suite: Suite) -> Suite {
                     expect::eq("keys that stayed", shown, stable)?;
                     churned.unwrap_or_else(|_| expect::unresolved("harness: the writer panicked"))
                 },
-            );
+            )
+            .sends(60);
     }
     suite
 }
@@ -128,6 +129,7 @@ fn large(suite: Suite) -> Suite {
             expect::eq("IsTruncated of the second page", second.is_truncated, false)
         })
         .deadline(std::time::Duration::from_secs(180))
+        .sends(1100)
 }
 
 fn positions(suite: Suite) -> Suite {

@@ -18,7 +18,7 @@ pub use answer::{Answer, Refusal};
 pub use finding::{Checked, Finding, Trouble, WithClass};
 pub use fixture::Fixture;
 pub use run::{Summary, hindrance, run};
-pub use suite::{BucketNeed, Case, Suite};
+pub use suite::{BucketNeed, Case, MOST_REQUESTS, Suite};
 
 use crate::model::CaseInfo;
 

@@ -162,7 +162,7 @@ async fn attempt_all(link: &Link, case: &Case, attempts: &mut Vec<Vec<Exchange>>
         attempts.push(exchanges);
         last = second;
     }
-    let operation = camel_case(case.info.operation());
+    let operation = case.info.api_operation();
     let is_declared_seen = attempts.iter().flatten().any(|exchange| exchange.operation == operation);
     judge(last, is_declared_seen, case.deadline, &case.location)
 }
@@ -193,10 +193,4 @@ async fn attempt(link: &Link, case: &Case, number: u32) -> (Attempt, Vec<Exchang
 fn waiting(exchanges: &[Exchange], long: Duration) -> Option<String> {
     let is_hanging = |exchange: &&Exchange| exchange.failure == Some(Failure::Abandoned) && exchange.duration_ms >= long.as_secs_f64() * 1e3 * 0.9;
     exchanges.iter().rev().find(is_hanging).map(|exchange| exchange.operation.clone())
-}
-
-/// `list_objects_v2` -> `ListObjectsV2`.
-fn camel_case(operation: &str) -> String {
-    let capital = |word: &str| word.chars().take(1).flat_map(char::to_uppercase).chain(word.chars().skip(1)).collect::<String>();
-    operation.split('_').map(capital).collect()
 }

@@ -16,6 +16,9 @@ use crate::model::{CaseId, CaseInfo, Impact, Level};
 /// The deadline of an attempt at a case that says nothing else.
 const DEADLINE: Duration = Duration::from_secs(30);
 
+/// Most requests that a case sends in one attempt unless it says otherwise with [`Suite::sends`].
+pub const MOST_REQUESTS: u64 = 40;
+
 type Body = Arc<dyn Fn(Fixture) -> Pin<Box<dyn Future<Output = Checked> + Send>> + Send + Sync>;
 
 /// Which bucket a case works in.
@@ -39,6 +42,8 @@ pub struct Case {
     pub bucket: BucketNeed,
     /// Whether it needs the vendor file's second credential.
     pub needs_alt: bool,
+    /// Most requests of one attempt, for the plan.
+    pub most_requests: u64,
     /// The deadline of one attempt.
     pub deadline: Duration,
     /// `suites/file.rs:line` of the case.
@@ -139,7 +144,15 @@ impl Suite {
             features: Vec::new(),
         };
         let body: Body = Arc::new(move |fixture| Box::pin(body(fixture)));
-        self.cases.push(Case { info, bucket: BucketNeed::Shared, needs_alt: false, deadline: DEADLINE, location: place(Location::caller()), body });
+        self.cases.push(Case {
+            info,
+            bucket: BucketNeed::Shared,
+            needs_alt: false,
+            deadline: DEADLINE,
+            most_requests: MOST_REQUESTS,
+            location: place(Location::caller()),
+            body,
+        });
         self
     }
     fn last(mut self, change: impl FnOnce(&mut Case)) -> Self {
@@ -173,6 +186,10 @@ impl Suite {
     /// The last case sends so much that it may take longer than others.
     pub fn deadline(self, limit: Duration) -> Self {
         self.last(|case| case.deadline = limit)
+    }
+    /// The last case sends up to this many requests in one attempt; others send up to [`MOST_REQUESTS`].
+    pub fn sends(self, most: u64) -> Self {
+        self.last(|case| case.most_requests = most)
     }
     /// The last case needs a second credential.
     pub fn needs_alt(self) -> Self {

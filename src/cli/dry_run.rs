@@ -43,7 +43,7 @@ fn vendor_text(vendor: &PlannedVendor) -> String {
     ];
     let mut text = format!("{}\n{}", vendor.vendor, output::table(&rows));
     let by_operation: Vec<String> = estimate.requests.iter().map(|(operation, count)| format!("{operation} {count}")).collect();
-    text.push_str(&format!("  requests by operation: {}\n", by_operation.join(", ")));
+    text.push_str(&format!("  requests by operation (a case's set-up counts as PutObject): {}\n", by_operation.join(", ")));
     for scenario in &vendor.scenarios {
         text.push_str(&format!("  runs {scenario}\n"));
     }

@@ -37,6 +37,11 @@ impl CaseInfo {
     pub fn operation(&self) -> &str {
         self.id.as_str().split("::").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or_default()
     }
+    /// The operation as the API names it: `list_objects_v2` -> `ListObjectsV2`.
+    pub fn api_operation(&self) -> String {
+        let capital = |word: &str| word.chars().take(1).flat_map(char::to_uppercase).chain(word.chars().skip(1)).collect::<String>();
+        self.operation().split('_').map(capital).collect()
+    }
 }
 
 /// One line of `cases.jsonl`: a case, its verdict and the evidence.

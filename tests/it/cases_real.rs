@@ -44,6 +44,10 @@ fn judge(records: &BTreeMap<String, CaseRecord>, known: &[(&str, FailureClass)])
     };
     let undecided: Vec<_> = records.values().filter(undecided).map(shown).collect();
     assert!(undecided.is_empty(), "{undecided:#?}");
+    for case in case::cases(&suites::all()) {
+        let (record, most) = (&records[case.info.id.as_str()], case.most_requests);
+        assert!(record.requests <= u64::from(record.attempts) * most, "{}: {} requests, declared {most}", case.info.id, record.requests);
+    }
     let passed = records.values().filter(|record| record.verdict == Verdict::Pass).count();
     assert!(passed * 100 >= records.len() * 85, "{passed} of {} passed", records.len());
     for (case, class) in known {

@@ -3,13 +3,29 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::report::{browser, page};
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Evaluation, Sandbox};
 
 /// Parts of the ids of the cases that a lost `x-amz-meta-*` header may fail.
 const TOUCHED: [&str; 2] = ["metadata", "put_object/overwrite_replaces_all"];
 /// Cases whose verdict on a server that is not atomic is a matter of luck.
 const RACES: [&str; 4] = ["consistency::", "_race", "_counter", "_under_writers"];
 const VENDORS: [&str; 4] = ["embedded", "minio", "ceph", "versitygw"];
+
+/// What was metered stays within what the plan announced.
+fn nothing_exceeds_the_plan(evaluation: &Evaluation, vendor: &str) {
+    let run = proofmark::store::load(&evaluation.directory).unwrap();
+    let planned = &run.header.plan.vendors.iter().find(|planned| planned.vendor.as_str() == vendor).unwrap().estimate;
+    let used = &run.vendors.iter().find(|used| used.record.vendor.as_str() == vendor).unwrap().usage;
+    let created: u64 = used.requests.get("CreateBucket").map_or(0, |statuses| statuses.values().sum());
+    for (what, used, planned) in [
+        ("requests", used.total(), planned.requests.values().sum()),
+        ("CreateBucket", created, planned.requests["CreateBucket"]),
+        ("bytes sent", used.upload_bytes, planned.upload_bytes),
+        ("bytes received", used.download_bytes, planned.download_bytes),
+    ] {
+        assert!(used <= planned, "{vendor}: {used} {what}, and the plan says {planned}");
+    }
+}
 
 #[test]
 #[ignore = "needs the lab servers: tests/run runs it"]
@@ -34,6 +50,7 @@ fn four_vendors_are_evaluated_and_html_and_csv_agree() {
         assert!(verdicts.keys().all(|case| csv.contains(case.as_str())), "{vendor}: a case is not in results.csv");
         let unresolved = verdicts.values().filter(|verdict| *verdict == "unresolved").count();
         assert!(unresolved * 20 <= verdicts.len(), "{vendor}: {unresolved} of {} cases are unresolved", verdicts.len());
+        nothing_exceeds_the_plan(&evaluation, vendor);
         let gates = evaluation.gates(vendor);
         for gate in ["F10 no_acked_loss", "F12 no_acked_loss"] {
             assert_eq!(gates.get(gate).map(String::as_str), Some("met"), "{vendor} {gate}: {gates:?}");
