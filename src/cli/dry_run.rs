@@ -32,18 +32,21 @@ fn vendor_text(vendor: &PlannedVendor) -> String {
     let rows = vec![
         row("cases", vendor.cases.len().to_string()),
         row("scenario cells", vendor.scenarios.len().to_string()),
-        row("requests, at most", requests.to_string()),
-        row("sent, at most", size(estimate.upload_bytes)),
-        row("received, at most", size(estimate.download_bytes)),
+        row("requests, about", requests.to_string()),
+        row("sent, about", size(estimate.upload_bytes)),
+        row("received, about", size(estimate.download_bytes)),
         row("stored at once, at most", size(estimate.stored_bytes)),
         row("buckets, at most", estimate.buckets.to_string()),
         row("time, about", format!("{:.0} s", estimate.duration_s)),
-        row("money, at most", vendor.cost_usd.clone().unwrap_or_else(|| "unknown: no price card".to_owned())),
+        row("money, about", vendor.cost_usd.clone().unwrap_or_else(|| "unknown: no price card".to_owned())),
         row("impacts", if impacts.is_empty() { "none beyond its own buckets".to_owned() } else { impacts.join(", ") }),
     ];
     let mut text = format!("{}\n{}", vendor.vendor, output::table(&rows));
     let by_operation: Vec<String> = estimate.requests.iter().map(|(operation, count)| format!("{operation} {count}")).collect();
     text.push_str(&format!("  requests by operation (a case's set-up counts as PutObject): {}\n", by_operation.join(", ")));
+    if vendor.scenarios.iter().any(|scenario| scenario.starts_with("throughput/")) {
+        text.push_str("  closed loops go as fast as the vendor answers: only its [budget] is a limit\n");
+    }
     for scenario in &vendor.scenarios {
         text.push_str(&format!("  runs {scenario}\n"));
     }

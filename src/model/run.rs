@@ -101,7 +101,7 @@ pub struct Skip {
     pub reason: String,
 }
 
-/// An upper estimate of what something sends.
+/// An estimate of what something sends: an upper one of what cases and probes send, while a closed loop goes as fast as the vendor answers.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Estimate {
     /// Requests by operation in camel case.
