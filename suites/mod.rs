@@ -1,13 +1,24 @@
 //! What S3 must do: one file per feature family. A suite never names a vendor.
 
+mod acl;
+mod attributes;
 mod auth;
 mod bucket;
 mod checksum;
+mod client;
 mod conditional;
+mod configuration;
 mod consistency;
 mod copy;
+mod cors;
 mod delete;
+mod encryption;
 mod error;
+mod extension;
+mod form;
+mod identity;
+mod lifecycle;
+mod limit;
 mod listing;
 mod lock;
 mod metadata;
@@ -15,12 +26,16 @@ mod multipart;
 mod object;
 mod pages;
 mod pagination;
+mod policy;
 mod presign;
+mod propagation;
 mod range;
+mod select;
 mod streaming;
 mod tagging;
 mod transport;
 mod versioning;
+mod website;
 
 use proofmark::case::Suite;
 
@@ -38,14 +53,29 @@ pub fn all() -> Vec<Suite> {
         multipart::suite(),
         checksum::suite(),
         streaming::suite(),
+        attributes::suite(),
         auth::suite(),
         presign::suite(),
+        form::suite(),
         transport::suite(),
         bucket::suite(),
         versioning::suite(),
         lock::suite(),
         tagging::suite(),
+        acl::suite(),
+        policy::suite(),
+        identity::suite(),
+        cors::suite(),
+        website::suite(),
+        encryption::suite(),
+        lifecycle::suite(),
+        configuration::suite(),
+        select::suite(),
+        extension::suite(),
         consistency::suite(),
         error::suite(),
+        client::suite(),
+        limit::suite(),
+        propagation::suite(),
     ]
 }

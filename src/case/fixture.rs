@@ -4,11 +4,9 @@
 //! refusal into "unresolved: set-up", because it says nothing of the rule; a rule that is about PUT itself calls the client and
 //! judges with `expect::ok`. Those that look (`get`, `holds`, `absent`) judge, and carry the case's own line.
 
-use std::future::Future;
 use std::panic::Location;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::operation::copy_object::builders::CopyObjectFluentBuilder;
@@ -18,16 +16,15 @@ use aws_sdk_s3::operation::get_object::builders::GetObjectFluentBuilder;
 use aws_sdk_s3::operation::head_object::builders::HeadObjectFluentBuilder;
 use aws_sdk_s3::operation::list_objects_v2::builders::ListObjectsV2FluentBuilder;
 use aws_sdk_s3::operation::put_object::builders::PutObjectFluentBuilder;
-use aws_sdk_s3::types::{BucketLocationConstraint, BucketVersioningStatus, CompletedPart, CreateBucketConfiguration, VersioningConfiguration};
+use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration};
 use rand::rngs::ChaCha8Rng;
 use rand::{Rng as _, SeedableRng as _};
 use sha2::{Digest, Sha256};
 
-use super::expect::{bytes_at, ok_at};
 use super::finding::{Checked, Finding, Trouble, deviation};
 use super::values::encode_path;
-use super::{Answer, BucketNeed, Case, Refusal};
-use crate::model::FailureClass;
+use super::{BucketNeed, Case};
+use crate::model::Measure;
 use crate::units::Bytes;
 use crate::wire::{Link, RawClient, RawRequest, Recorder, ResourceError};
 
@@ -47,6 +44,21 @@ struct Inner {
     /// Decides every random byte and every name of this attempt.
     identity: String,
     drawn: AtomicU64,
+    measures: Measures,
+}
+
+/// The numbers that a case found out so far. Clones share them, so that a case that is cut off keeps what it measured.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Measures(Arc<Mutex<Vec<Measure>>>);
+
+impl Measures {
+    fn lock(&self) -> MutexGuard<'_, Vec<Measure>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+    /// Takes them out.
+    pub(super) fn taken(&self) -> Vec<Measure> {
+        std::mem::take(&mut *self.lock())
+    }
 }
 
 impl std::fmt::Debug for Fixture {
@@ -63,7 +75,7 @@ pub(super) fn digest(text: &str) -> u64 {
 
 impl Fixture {
     /// The fixture of one attempt; a bucket of its own is created here.
-    pub(super) async fn prepare(link: &Link, recorder: &Recorder, case: &Case, attempt: u32) -> Checked<Self> {
+    pub(super) async fn prepare(link: &Link, recorder: &Recorder, measures: &Measures, case: &Case, attempt: u32) -> Checked<Self> {
         let name = case.info.id.as_str();
         let mut inner = Inner {
             link: link.clone(),
@@ -74,6 +86,7 @@ impl Fixture {
             prefix: String::new(),
             identity: format!("{}/{name}/{attempt}", link.seed),
             drawn: AtomicU64::new(0),
+            measures: measures.clone(),
         };
         if case.bucket == BucketNeed::Shared {
             let space = link.space(case.info.suite()).await.map_err(unprepared)?;
@@ -111,6 +124,14 @@ impl Fixture {
     pub fn raw(&self) -> RawClient {
         self.inner.link.raw(&self.inner.recorder)
     }
+    /// The byte-exact client of the second account.
+    ///
+    /// # Errors
+    /// Untested where there is none; a case says so beforehand with `.needs_alt()`.
+    pub fn raw_alt(&self) -> Checked<RawClient> {
+        let alt = self.inner.link.raw_alt(&self.inner.recorder);
+        alt.ok_or_else(|| Finding::Untested("needs a second credential: credentials.alt".to_owned()))
+    }
     /// A raw request for `name` below the own prefix; `query` is empty or begins with `?`, and is sent as it stands.
     pub fn raw_object(&self, operation: &str, method: &str, name: &str, query: &str) -> RawRequest {
         let rest = format!("{}{query}", encode_path(&self.key(name)));
@@ -140,6 +161,14 @@ impl Fixture {
     pub fn prefix(&self) -> &str {
         &self.inner.prefix
     }
+    /// The name of another bucket of this run, journalled but not created; `number` tells several apart.
+    ///
+    /// # Errors
+    /// Untested where the vendor may create none; unresolved where the journal cannot be written.
+    pub fn new_bucket_name(&self, number: u32) -> Checked<String> {
+        let label = format!("x-{:08x}-{number}", digest(&self.inner.identity) >> 32);
+        self.inner.link.new_bucket(&label).map_err(unprepared)
+    }
     /// A valid bucket name that does not exist.
     pub fn missing_bucket(&self) -> String {
         format!("{}absent-{:08x}", self.inner.link.prefix, digest(&self.inner.identity) >> 32)
@@ -151,6 +180,13 @@ impl Fixture {
         let mut bytes = vec![0; usize::try_from(size.0).expect("a case's object fits in memory")];
         generator.fill_bytes(&mut bytes);
         bytes
+    }
+
+    /// Keeps a number for the report beside the verdict; a second one of the same name replaces the first.
+    pub fn measure(&self, measure: Measure) {
+        let mut measures = self.inner.measures.lock();
+        measures.retain(|known| known.name != measure.name);
+        measures.push(measure);
     }
 
     /// `PutObject` of `name` below the own prefix, ready for more arguments.
@@ -181,146 +217,10 @@ impl Fixture {
     pub fn list(&self, prefix: &str) -> ListObjectsV2FluentBuilder {
         self.s3().list_objects_v2().bucket(self.bucket()).prefix(self.key(prefix))
     }
-
-    /// Judges a preparation: a refusal decides nothing about the rule.
-    ///
-    /// # Errors
-    /// Unresolved, with the step's name; refusals that say "not supported" and trouble stay what they are.
-    #[track_caller]
-    pub fn set_up<A: Answer>(&self, step: &str, answer: A) -> Checked<A::Value> {
-        ok_at(Location::caller(), answer).map_err(|finding| finding.in_set_up(step))
-    }
-    /// Prepares an object below the own prefix; returns its ETag as sent.
-    #[track_caller]
-    pub fn put(&self, name: &str, body: &[u8]) -> impl Future<Output = Checked<String>> + Send + use<> {
-        let (here, key, body, place) = (self.clone(), self.key(name), body.to_vec(), Location::caller());
-        async move {
-            let step = format!("PutObject {key}");
-            let sent = here.s3().put_object().bucket(here.bucket()).key(key).body(body.into()).send().await;
-            let put = ok_at(place, sent).map_err(|finding| finding.in_set_up(&step))?;
-            Ok(put.e_tag.unwrap_or_default())
-        }
-    }
-    /// Reads an object below the own prefix: judged, not a preparation.
-    #[track_caller]
-    pub fn get(&self, name: &str) -> impl Future<Output = Checked<Vec<u8>>> + Send + use<> {
-        let (here, key, place) = (self.clone(), self.key(name), Location::caller());
-        async move {
-            let got = ok_at(place, here.s3().get_object().bucket(here.bucket()).key(key).send().await)?;
-            here.collect_at(place, got.body).await
-        }
-    }
-    /// Claims that the object below the own prefix reads back as `expected`: lost or other data is `corrupt`.
-    #[track_caller]
-    pub fn holds(&self, name: &str, expected: &[u8]) -> impl Future<Output = Checked> + Send + use<> {
-        let (got, expected, place, claim) = (self.get(name), expected.to_vec(), Location::caller(), format!("body of {name}"));
-        async move {
-            let got = got.await.map_err(|finding| finding.with_class(FailureClass::Corrupt))?;
-            bytes_at(place, &claim, &got, &expected)
-        }
-    }
-    /// Claims that there is no object of that name below the own prefix.
-    #[track_caller]
-    pub fn absent(&self, name: &str) -> impl Future<Output = Checked> + Send + use<> {
-        let (here, key, place) = (self.clone(), self.key(name), Location::caller());
-        async move {
-            let claim = format!("object {key}");
-            match here.s3().head_object().bucket(here.bucket()).key(key).send().await.settle() {
-                Err(Refusal::Answered { status: 404, .. }) => Ok(()),
-                Ok(_) => Err(Finding::Broken(FailureClass::WrongEffect, deviation(place, &claim, "absent".to_owned(), "present".to_owned()))),
-                refused => ok_at(place, refused).map(drop),
-            }
-        }
-    }
-    /// The whole body of a streamed answer.
-    #[track_caller]
-    pub fn collect(&self, body: aws_sdk_s3::primitives::ByteStream) -> impl Future<Output = Checked<Vec<u8>>> + Send + use<> {
-        self.clone().collect_at(Location::caller(), body)
-    }
-    fn collect_at(
-        &self,
-        place: &'static Location<'static>,
-        body: aws_sdk_s3::primitives::ByteStream,
-    ) -> impl Future<Output = Checked<Vec<u8>>> + Send + use<> {
-        async move {
-            let collected = body.collect().await.map_err(|error| super::answer::broken_body(&error));
-            // A complete body that does not match its own checksum is other data than was stored.
-            let collected = ok_at(place, collected).map_err(|finding| finding.with_class(FailureClass::Corrupt));
-            collected.map(|bytes| bytes.into_bytes().to_vec())
-        }
-    }
-    /// Repeats `probe` until its claims hold or `limit` is over; then the last finding stands. For effects that a vendor may
-    /// document as eventual, never for what S3 guarantees at once.
-    ///
-    /// # Errors
-    /// With the last finding.
-    pub async fn eventually<F, Fut>(&self, limit: Duration, probe: F) -> Checked
-    where
-        F: Fn() -> Fut,
-        Fut: Future<Output = Checked>,
-    {
-        let started = Instant::now();
-        loop {
-            match probe().await {
-                Err(Finding::Broken(..)) if started.elapsed() < limit => tokio::time::sleep(Duration::from_millis(200)).await,
-                settled => return settled,
-            }
-        }
-    }
-
-    /// Prepares versioning in the case's own bucket.
-    #[track_caller]
-    pub fn enable_versioning(&self) -> impl Future<Output = Checked> + Send + use<> {
-        let (here, place) = (self.clone(), Location::caller());
-        async move {
-            let enabled = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled).build();
-            let sent = here.s3().put_bucket_versioning().bucket(here.bucket()).versioning_configuration(enabled).send().await;
-            ok_at(place, sent).map(drop).map_err(|finding| finding.in_set_up("PutBucketVersioning"))
-        }
-    }
-    /// The name of another bucket of this run, journalled but not created; `number` tells several apart.
-    ///
-    /// # Errors
-    /// Untested where the vendor may create none; unresolved where the journal cannot be written.
-    pub fn new_bucket_name(&self, number: u32) -> Checked<String> {
-        let label = format!("x-{:08x}-{number}", digest(&self.inner.identity) >> 32);
-        self.inner.link.new_bucket(&label).map_err(unprepared)
-    }
-    /// Prepares another bucket of this run.
-    #[track_caller]
-    pub fn other_bucket(&self, number: u32) -> impl Future<Output = Checked<String>> + Send + use<> {
-        let (here, place) = (self.clone(), Location::caller());
-        async move {
-            let name = here.new_bucket_name(number)?;
-            let sent = here.create_bucket(&name).send().await;
-            ok_at(place, sent).map_err(|finding| finding.in_set_up("CreateBucket"))?;
-            Ok(name)
-        }
-    }
-    /// Prepares a multipart upload below the own prefix; returns its id.
-    #[track_caller]
-    pub fn start_upload(&self, name: &str) -> impl Future<Output = Checked<String>> + Send + use<> {
-        let (here, key, place) = (self.clone(), self.key(name), Location::caller());
-        async move {
-            let sent = here.s3().create_multipart_upload().bucket(here.bucket()).key(key).send().await;
-            let created = ok_at(place, sent).map_err(|finding| finding.in_set_up("CreateMultipartUpload"))?;
-            created.upload_id.ok_or_else(|| Finding::Unresolved("set-up: CreateMultipartUpload: no upload id".to_owned()))
-        }
-    }
-    /// Prepares a part; returns it as the completion lists it.
-    #[track_caller]
-    pub fn upload_part(&self, name: &str, id: &str, number: i32, body: &[u8]) -> impl Future<Output = Checked<CompletedPart>> + Send + use<> {
-        let (here, key, id, body, place) = (self.clone(), self.key(name), id.to_owned(), body.to_vec(), Location::caller());
-        async move {
-            let part = here.s3().upload_part().bucket(here.bucket()).key(key).upload_id(id).part_number(number).body(body.into()).send().await;
-            let part = ok_at(place, part).map_err(|finding| finding.in_set_up("UploadPart"))?;
-            Ok(CompletedPart::builder().part_number(number).set_e_tag(part.e_tag).build())
-        }
-    }
 }
 
 /// What a place that could not be made means for the case.
-fn unprepared(error: ResourceError) -> Finding {
+pub(super) fn unprepared(error: ResourceError) -> Finding {
     let place = Location::caller();
     let trouble = |kind| Finding::Trouble(kind, deviation(place, "CreateBucket", "success".to_owned(), error.to_string()));
     match &error {

@@ -11,6 +11,7 @@ mod finding;
 mod fixture;
 mod judge;
 mod run;
+mod steps;
 mod suite;
 pub mod values;
 

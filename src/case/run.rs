@@ -10,6 +10,7 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use serde::Serialize;
 use tokio::runtime::Handle;
 
+use super::fixture::Measures;
 use super::judge::{Attempt, Judged, judge};
 use super::{BucketNeed, Case, Fixture};
 use crate::config::Vendor;
@@ -96,16 +97,19 @@ fn outcome(written: &Result<CaseRecord, StoreError>) -> Result<Completion, Faile
 /// Runs one case and appends its record. A case that the end of the run cut off has none: a resumed run begins it anew.
 pub(super) async fn record(link: &Link, case: &Case) -> Result<Option<CaseRecord>, StoreError> {
     let started = Instant::now();
-    let mut attempts = Vec::new();
+    let (mut attempts, measures) = (Vec::new(), Measures::default());
     let judged = match hindrance(&link.vendor, link.access.alt.is_some(), case) {
         Some((verdict, reason)) => Judged::because(verdict, reason),
-        None => attempt_all(link, case, &mut attempts).await,
+        None => attempt_all(link, case, &mut attempts, &measures).await,
     };
     if link.meter.is_closed() {
         return Ok(None);
     }
     let exchanges = || attempts.iter().flat_map(|attempt: &Vec<Exchange>| attempt);
-    let sent = exchanges().filter(|exchange| !exchange.failure.is_some_and(Failure::nothing_sent)).count();
+    let mut operations = BTreeMap::new();
+    for exchange in exchanges().filter(|exchange| !exchange.failure.is_some_and(Failure::nothing_sent)) {
+        *operations.entry(exchange.operation.clone()).or_default() += 1;
+    }
     let evidence = match judged.verdict {
         Verdict::Pass | Verdict::Untested => None,
         _ if attempts.is_empty() => None,
@@ -118,7 +122,9 @@ pub(super) async fn record(link: &Link, case: &Case) -> Result<Option<CaseRecord
         deviation: judged.deviation,
         reason: judged.reason,
         attempts: u32::try_from(attempts.len()).unwrap_or(u32::MAX),
-        requests: sent as u64,
+        requests: operations.values().sum(),
+        operations,
+        measures: measures.taken(),
         duration_ms: started.elapsed().as_secs_f64() * 1e3,
         evidence,
         request_id: exchanges().last().and_then(|exchange| exchange.response_header("x-amz-request-id")).map(str::to_owned),
@@ -154,11 +160,13 @@ pub fn hindrance(vendor: &Vendor, has_alt: bool, case: &Case) -> Option<(Verdict
     None
 }
 
-async fn attempt_all(link: &Link, case: &Case, attempts: &mut Vec<Vec<Exchange>>) -> Judged {
-    let (mut last, exchanges) = attempt(link, case, 1).await;
+async fn attempt_all(link: &Link, case: &Case, attempts: &mut Vec<Vec<Exchange>>, measures: &Measures) -> Judged {
+    let (mut last, exchanges) = attempt(link, case, 1, measures).await;
     attempts.push(exchanges);
     if last.is_repeatable() {
-        let (second, exchanges) = attempt(&link.fresh(), case, 2).await;
+        // What the first attempt measured was measured on a server in trouble.
+        measures.taken();
+        let (second, exchanges) = attempt(&link.fresh(), case, 2, measures).await;
         attempts.push(exchanges);
         last = second;
     }
@@ -167,13 +175,13 @@ async fn attempt_all(link: &Link, case: &Case, attempts: &mut Vec<Vec<Exchange>>
     judge(last, is_declared_seen, case.deadline, &case.location)
 }
 
-async fn attempt(link: &Link, case: &Case, number: u32) -> (Attempt, Vec<Exchange>) {
+async fn attempt(link: &Link, case: &Case, number: u32, measures: &Measures) -> (Attempt, Vec<Exchange>) {
     let recorder = Recorder::new();
-    let (own_link, own_case, own_recorder) = (link.clone(), case.clone(), recorder.clone());
+    let (own_link, own_case, own_recorder, own_measures) = (link.clone(), case.clone(), recorder.clone(), measures.clone());
     // A task of its own, so that a panic ends this case and nothing else.
     let task = tokio::spawn(async move {
         tokio::time::timeout(own_case.deadline, async {
-            let fixture = Fixture::prepare(&own_link, &own_recorder, &own_case, number).await?;
+            let fixture = Fixture::prepare(&own_link, &own_recorder, &own_measures, &own_case, number).await?;
             own_case.start(fixture).await
         })
         .await

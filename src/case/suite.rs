@@ -142,6 +142,7 @@ impl Suite {
             dependents: Vec::new(),
             impact: Impact::None,
             features: Vec::new(),
+            slow: false,
         };
         let body: Body = Arc::new(move |fixture| Box::pin(body(fixture)));
         self.cases.push(Case {
@@ -190,6 +191,10 @@ impl Suite {
     /// The last case sends up to this many requests in one attempt; others send up to [`MOST_REQUESTS`].
     pub fn sends(self, most: u64) -> Self {
         self.last(|case| case.most_requests = most)
+    }
+    /// The last case waits for the vendor or searches for a limit: it runs only with `--slow` or where the profile asks for slow cases.
+    pub fn slow(self) -> Self {
+        self.last(|case| case.info.slow = true)
     }
     /// The last case needs a second credential.
     pub fn needs_alt(self) -> Self {

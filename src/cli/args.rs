@@ -72,6 +72,9 @@ pub struct RunArgs {
     /// Seed of every random choice [default: drawn, and recorded in run.json].
     #[arg(long, value_name = "NUMBER")]
     pub seed: Option<u64>,
+    /// Run slow cases, too: lifecycle and propagation waits, limits by bisection.
+    #[arg(long)]
+    pub slow: bool,
     /// Print the plan and send nothing.
     #[arg(long)]
     pub dry_run: bool,
@@ -111,6 +114,9 @@ pub struct ConformanceArgs {
     /// Seed of every random choice [default: drawn, and recorded in run.json].
     #[arg(long, value_name = "NUMBER")]
     pub seed: Option<u64>,
+    /// Run slow cases, too: lifecycle and propagation waits, limits by bisection.
+    #[arg(long)]
+    pub slow: bool,
     /// Flags of Rust's own test runner.
     #[command(flatten)]
     pub libtest: libtest_mimic::Arguments,

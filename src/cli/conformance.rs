@@ -31,6 +31,7 @@ pub fn main(context: &Context, args: &ConformanceArgs) -> Result<ExitCode, Failu
     let vendors: Vec<VendorId> = named.iter().map(|name| VendorId::from(name.as_str())).collect();
     let mut inputs = Inputs::load(&root, &ProfileId::from(PROFILE), &vendors)?;
     inputs.without_scenarios();
+    inputs.profile.slow |= args.slow;
     let options = run::Options {
         out: args.out.clone(),
         seed: args.seed,

@@ -23,7 +23,8 @@ pub fn main(context: &Context, args: &RunArgs) -> Result<ExitCode, Failure> {
         None => {
             let profile = ProfileId::from(args.profile.as_deref().unwrap_or(DEFAULT_PROFILE));
             let vendors: Vec<VendorId> = args.vendors.iter().map(|name| VendorId::from(name.as_str())).collect();
-            let inputs = Inputs::load(&root, &profile, &vendors)?;
+            let mut inputs = Inputs::load(&root, &profile, &vendors)?;
+            inputs.profile.slow |= args.slow;
             let Some(started) = fresh(context, args, &root, inputs)? else { return Ok(ExitCode::SUCCESS) };
             started
         }

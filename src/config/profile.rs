@@ -25,6 +25,9 @@ pub struct Profile {
     pub suites: Vec<String>,
     /// Levels to run.
     pub levels: Vec<Level>,
+    /// Whether cases that wait for the vendor or search for limits run, too; `--slow` adds them.
+    #[serde(default)]
+    pub slow: bool,
     /// Scenarios in the order in which they run.
     pub scenarios: Vec<ScenarioId>,
     /// Repeats of each throughput cell and failure scenario.

@@ -1,8 +1,10 @@
 //! Conformance cases as they are recorded.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-use super::{CaseId, ClientId, Deviation, FailureClass, Impact, Level, Verdict};
+use super::{CaseId, ClientId, Deviation, FailureClass, Impact, Level, Measure, Verdict};
 
 /// What is known of a case without running it; also the row that `proofmark list` prints.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +28,9 @@ pub struct CaseInfo {
     /// Features that the vendor must claim; else the verdict is unsupported.
     #[serde(default)]
     pub features: Vec<String>,
+    /// Waits for the vendor (lifecycle, propagation) or searches for a limit: runs only when slow cases are asked for.
+    #[serde(default)]
+    pub slow: bool,
 }
 
 impl CaseInfo {
@@ -61,6 +66,12 @@ pub struct CaseRecord {
     pub attempts: u32,
     /// Requests that it sent, repeats included.
     pub requests: u64,
+    /// The same by operation in camel case.
+    #[serde(default)]
+    pub operations: BTreeMap<String, u64>,
+    /// Numbers that it found out: limits, waiting times, shares of trials.
+    #[serde(default)]
+    pub measures: Vec<Measure>,
     /// From its first request to its verdict, in ms.
     pub duration_ms: f64,
     /// Path of the transcript, relative to the vendor's directory.

@@ -2,6 +2,7 @@
 
 mod case;
 mod ids;
+mod measure;
 mod run;
 mod scenario;
 mod usage;
@@ -9,6 +10,7 @@ mod verdict;
 
 pub use case::{CaseInfo, CaseRecord};
 pub use ids::{CaseId, ClientId, ProfileId, RunId, ScenarioId, VendorId};
+pub use measure::{Measure, wilson};
 pub use run::{ClientShard, Deployment, Estimate, HostFacts, Plan, PlannedVendor, Probe, Setting, Skip, VendorState};
 pub use scenario::{ClientLoad, Direction, Gate, GateVerdict, Kind, Metric, Outcome, ScenarioRecord, SeriesPoint, Window};
 pub use usage::Usage;

@@ -91,7 +91,7 @@ fn has_hook(vendor: &Vendor, hook: &str) -> bool {
 pub fn selected(profile: &Profile, cases: &[Case]) -> Vec<Case> {
     let wanted = |case: &&Case| {
         let suite = profile.suites.is_empty() || profile.suites.iter().any(|name| name == case.info.suite() || name == case.info.id.as_str());
-        suite && profile.levels.contains(&case.info.level)
+        suite && profile.levels.contains(&case.info.level) && (profile.slow || !case.info.slow)
     };
     cases.iter().filter(wanted).cloned().collect()
 }

@@ -41,7 +41,9 @@ pub fn resume(root: &Root, directory: &Path) -> Result<(Run, Inputs), RunError> 
         return Err(RunError::Usage(format!("{name}: the run is complete, there is nothing to resume")));
     }
     let measured: Vec<VendorId> = run.header.plan.vendors.iter().map(|planned| planned.vendor.clone()).collect();
-    let inputs = Inputs::load(root, &run.header.profile_id, &measured)?;
+    let mut inputs = Inputs::load(root, &run.header.profile_id, &measured)?;
+    // A flag may have added the slow cases to what the profile says.
+    inputs.profile.slow |= run.header.profile.slow;
     let changed = |what: String| RunError::Usage(format!("{name}: {what} has changed since the run began: start a new run"));
     if inputs.profile != run.header.profile {
         return Err(changed(format!("the profile {}", run.header.profile_id)));

@@ -74,17 +74,6 @@ pub fn center_and_interval(values: &[f64]) -> (Option<f64>, Option<(f64, f64)>) 
     (center, interval)
 }
 
-/// Wilson's 95 % interval of a share; 0 to 1 without trials.
-pub fn wilson(successes: u64, trials: u64) -> (f64, f64) {
-    if trials == 0 {
-        return (0.0, 1.0);
-    }
-    let (n, p, square) = (trials as f64, successes as f64 / trials as f64, Z_95 * Z_95);
-    let center = (p + square / (2.0 * n)) / (1.0 + square / n);
-    let half = Z_95 / (1.0 + square / n) * (p * (1.0 - p) / n + square / (4.0 * n * n)).sqrt();
-    ((center - half).max(0.0), (center + half).min(1.0))
-}
-
 /// Weighted mean; `None` where the weights sum to 0.
 pub fn weighted_mean(parts: impl IntoIterator<Item = (f64, f64)>) -> Option<f64> {
     let (sum, weight) = parts.into_iter().fold((0.0, 0.0), |(sum, total), (weight, value)| (sum + weight * value, total + weight));
@@ -165,15 +154,6 @@ mod tests {
         let (center, interval) = center_and_interval(&[1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.2, 0.2]);
         let (low, high) = interval.unwrap();
         assert!(low <= center.unwrap() && center.unwrap() <= high);
-    }
-
-    #[test]
-    fn wilson_gives_a_share_its_interval() {
-        let (low, high) = wilson(8, 10);
-        near(low, 0.490162, 1e-6);
-        near(high, 0.943318, 1e-6);
-        assert_eq!(wilson(0, 0), (0.0, 1.0));
-        assert_eq!(wilson(0, 10).0, 0.0);
     }
 
     const WEIGHTS: [f64; 5] = [0.30, 0.25, 0.20, 0.15, 0.10];

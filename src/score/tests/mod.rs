@@ -92,6 +92,7 @@ fn case(id: &str, level: Level, verdict: Verdict, class: Option<FailureClass>) -
         dependents: Vec::new(),
         impact: Impact::None,
         features: Vec::new(),
+        slow: false,
     };
     CaseRecord {
         case: info,
@@ -101,6 +102,8 @@ fn case(id: &str, level: Level, verdict: Verdict, class: Option<FailureClass>) -
         reason: None,
         attempts: 1,
         requests: 1,
+        operations: Default::default(),
+        measures: Vec::new(),
         duration_ms: 1.0,
         evidence: Some("evidence/x.json".to_owned()),
         request_id: None,

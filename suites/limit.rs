@@ -1,0 +1,8 @@
+//! Suite `limit`: limits, searched by bisection.
+
+use proofmark::case::Suite;
+
+/// The suite.
+pub fn suite() -> Suite {
+    Suite::new("limit")
+}
