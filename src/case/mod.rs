@@ -10,6 +10,7 @@ pub mod expect;
 mod finding;
 mod fixture;
 mod judge;
+mod replay;
 mod run;
 mod steps;
 mod suite;

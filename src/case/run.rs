@@ -12,7 +12,7 @@ use tokio::runtime::Handle;
 
 use super::fixture::Measures;
 use super::judge::{Attempt, Judged, judge};
-use super::{BucketNeed, Case, Fixture};
+use super::{BucketNeed, Case, Fixture, replay};
 use crate::config::Vendor;
 use crate::model::{CaseRecord, Verdict};
 use crate::store::StoreError;
@@ -115,6 +115,8 @@ pub(super) async fn record(link: &Link, case: &Case) -> Result<Option<CaseRecord
         _ if attempts.is_empty() => None,
         _ => Some(link.sink.evidence(case.info.id.as_str(), &Transcript { case: &case.info.id.0, judged: judged.verdict, attempts: &attempts })?),
     };
+    let deciding = exchanges().last();
+    let curl = deciding.filter(|_| matches!(judged.verdict, Verdict::Fail | Verdict::Unsupported));
     let record = CaseRecord {
         case: case.info.clone(),
         verdict: judged.verdict,
@@ -127,7 +129,8 @@ pub(super) async fn record(link: &Link, case: &Case) -> Result<Option<CaseRecord
         measures: measures.taken(),
         duration_ms: started.elapsed().as_secs_f64() * 1e3,
         evidence,
-        request_id: exchanges().last().and_then(|exchange| exchange.response_header("x-amz-request-id")).map(str::to_owned),
+        request_id: deciding.and_then(|exchange| exchange.response_header("x-amz-request-id")).map(str::to_owned),
+        curl: curl.and_then(|exchange| replay::curl(exchange, &link.vendor, &link.access.region, link.access.endpoints[0].tls)),
         client: link.client.clone(),
     };
     link.sink.case(&record)?;

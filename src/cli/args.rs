@@ -38,6 +38,8 @@ pub enum Command {
     Lab(LabArgs),
     /// Render the report of one run, or the comparison of several.
     Report(ReportArgs),
+    /// Name what changed between two runs: regressions, fixes, waivers that can go.
+    Compare(CompareArgs),
     /// Price a month of use on every price card.
     Cost(CostArgs),
     /// Check vendor, scenario, profile and template files without sending anything.
@@ -177,6 +179,20 @@ pub struct ReportArgs {
     /// Directory to write to [default: the first run's].
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+}
+
+/// `proofmark compare`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exits with 12 where something got worse.\n\nExample:\n  proofmark compare runs/20261120t021500z-77b0 runs/20261121t071500z-3fa9"
+)]
+pub struct CompareArgs {
+    /// Run directory that is compared with.
+    #[arg(value_name = "BASE")]
+    pub base: PathBuf,
+    /// Run directory that is judged.
+    #[arg(value_name = "HEAD")]
+    pub head: PathBuf,
 }
 
 /// `proofmark cost`.

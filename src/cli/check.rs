@@ -6,7 +6,10 @@ use std::process::ExitCode;
 
 use super::args::CheckArgs;
 use super::{Context, Failure, output};
-use crate::config::{ConfigError, Profile, Root, Vendor, check_files, error_at, load_scenario, load_vendor, nearest, parse, toml_stems};
+use crate::config::{
+    Application, ConfigError, Profile, Requirement, Root, Vendor, Waiver, check_files, error_at, load_scenario, load_vendor, nearest, parse,
+    toml_stems,
+};
 use crate::model::{ScenarioId, VendorId};
 use crate::report::{ReportError, check_templates};
 
@@ -47,7 +50,7 @@ fn templates(root: &Root) -> Result<(), ConfigError> {
 
 fn all_files(root: &Root) -> Vec<PathBuf> {
     let scenarios = ["throughput", "failure", "cost", "profiles"].map(|kind| root.scenarios().join(kind));
-    let folders = std::iter::once(root.vendors()).chain(scenarios);
+    let folders = [root.vendors(), root.applications()].into_iter().chain(scenarios);
     folders.flat_map(|folder| toml_stems(&folder).into_iter().map(move |stem| folder.join(format!("{stem}.toml")))).collect()
 }
 
@@ -55,15 +58,32 @@ fn all_files(root: &Root) -> Vec<PathBuf> {
 fn references(context: &Context, root: &Root, file: &Path) -> Vec<ConfigError> {
     match file.parent().and_then(Path::file_name).and_then(|name| name.to_str()) {
         Some("vendors") => parse::<Vendor>(file).map(|vendor| vendor_references(context, file, &vendor)).unwrap_or_default(),
+        Some("applications") => parse::<Application>(file).map(|application| application_references(context, file, &application)).unwrap_or_default(),
         Some("profiles") => parse::<Profile>(file).map(|profile| profile_references(context, root, file, &profile)).unwrap_or_default(),
         _ => Vec::new(),
     }
 }
 
 fn vendor_references(context: &Context, file: &Path, vendor: &Vendor) -> Vec<ConfigError> {
-    let waived = vendor.waivers.iter().map(|waiver| ("waiver.case", waiver.case.as_str()));
-    let required = vendor.requirements.iter().map(|requirement| ("requirement.case", requirement.case.as_str()));
+    agreed_references(context, file, &vendor.waivers, &vendor.requirements)
+}
+
+fn agreed_references(context: &Context, file: &Path, waivers: &[Waiver], requirements: &[Requirement]) -> Vec<ConfigError> {
+    let waived = waivers.iter().map(|waiver| ("waiver.case", waiver.case.as_str()));
+    let required = requirements.iter().map(|requirement| ("requirement.case", requirement.case.as_str()));
     waived.chain(required).filter_map(|(field, name)| unknown_case(context, file, field, name)).collect()
+}
+
+/// Rows and cases that no case of the suites bears.
+fn application_references(context: &Context, file: &Path, application: &Application) -> Vec<ConfigError> {
+    let mut errors = Vec::new();
+    for need in &application.needs {
+        let instead = need.setting.iter();
+        let rows = need.rows.iter().chain(instead.clone().flat_map(|setting| &setting.rows)).map(|name| ("need.rows", name));
+        let cases = need.cases.iter().chain(instead.flat_map(|setting| &setting.cases)).map(|name| ("need.cases", name));
+        errors.extend(rows.chain(cases).filter_map(|(field, name)| unknown_case(context, file, field, name)));
+    }
+    errors
 }
 
 fn profile_references(context: &Context, root: &Root, file: &Path, profile: &Profile) -> Vec<ConfigError> {
@@ -76,12 +96,13 @@ fn profile_references(context: &Context, root: &Root, file: &Path, profile: &Pro
     errors.extend(profile.scenarios.iter().filter_map(scenario("scenarios")));
     errors.extend(profile.curves.iter().map(|curve| &curve.scenario).filter_map(scenario("curve.scenario")));
     errors.extend(scenario("cost.workload")(&profile.cost.workload));
+    errors.extend(agreed_references(context, file, &profile.waivers, &profile.requirements));
     errors.extend(profile.suites.iter().filter_map(|name| unknown_case(context, file, "suites", name)));
     errors.extend(profile.gates.required.iter().filter_map(|name| unknown_case(context, file, "gates.required", name)));
     errors
 }
 
-/// An error where `name` is neither a suite nor a case.
+/// An error where `name` is neither a suite, a case nor a row that a case proves.
 fn unknown_case(context: &Context, file: &Path, field: &str, name: &str) -> Option<ConfigError> {
     let known = context.case_and_suite_names();
     if known.contains(name) {
@@ -89,5 +110,5 @@ fn unknown_case(context: &Context, file: &Path, field: &str, name: &str) -> Opti
     }
     let hint = nearest(name, known.iter().map(String::as_str))
         .map_or_else(|| "`proofmark list` names them all".to_owned(), |near| format!("did you mean {near:?}?"));
-    Some(error_at(file, field, name, format!("there is no case or suite {name:?}; {hint}")))
+    Some(error_at(file, field, name, format!("there is no case, row or suite {name:?}; {hint}")))
 }

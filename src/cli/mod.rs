@@ -5,6 +5,7 @@
 mod args;
 mod check;
 mod clean;
+mod compare;
 mod conclusion;
 mod conformance;
 mod cost;
@@ -47,8 +48,9 @@ impl Context {
     }
     /// What waivers, requirements and profiles may name.
     fn case_and_suite_names(&self) -> BTreeSet<String> {
-        let cases = self.suites.iter().flat_map(|suite| suite.cases()).map(|case| case.info.id.0.clone());
-        self.suites.iter().map(|suite| suite.name().to_owned()).chain(cases).collect()
+        let infos = || self.suites.iter().flat_map(|suite| suite.cases()).map(|case| &case.info);
+        let rows = infos().flat_map(|info| info.rows.iter().cloned());
+        self.suites.iter().map(|suite| suite.name().to_owned()).chain(infos().map(|info| info.id.0.clone())).chain(rows).collect()
     }
 }
 
@@ -82,6 +84,7 @@ fn dispatch(context: &Context, command: Command) -> Result<ExitCode, Failure> {
         Command::Conformance(args) => conformance::main(context, &args),
         Command::Lab(args) => lab::main(context, &args),
         Command::Report(args) => report::main(context, &args),
+        Command::Compare(args) => compare::main(context, &args),
         Command::Cost(args) => cost::main(context, &args),
         Command::Clean(args) => clean::main(context, &args),
         Command::Explain(args) => explain::main(&args),

@@ -86,6 +86,7 @@ pub fn start(root: &Root, inputs: Inputs, cases: &[Case], options: Options) -> R
         profile_id: inputs.profile_id.clone(),
         profile: inputs.profile.clone(),
         workload: inputs.workload.clone(),
+        applications: inputs.applications.clone(),
         plan: plan(&inputs, cases, options.client),
     };
     let path = options.out.join(header.run.as_str());

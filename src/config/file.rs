@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 
-use super::{ConfigError, Profile, Root, Scenario, ScenarioSpec, Vendor, nearest};
+use super::{Application, ConfigError, NamedApplication, Profile, Root, Scenario, ScenarioSpec, Vendor, nearest};
 use crate::model::{Kind, ProfileId, ScenarioId, VendorId};
 
 /// Reads one TOML file.
@@ -155,6 +155,16 @@ pub fn load_scenario(root: &Root, id: &ScenarioId) -> Result<Scenario, ConfigErr
     Ok(Scenario { id: id.clone(), spec })
 }
 
+/// Loads every file of `suites/applications/`, in the order of their names. There may be none.
+///
+/// # Errors
+/// A file that is not valid.
+pub fn load_applications(root: &Root) -> Result<Vec<NamedApplication>, ConfigError> {
+    let folder = root.applications();
+    let load = |id: String| parse_valid(&folder.join(format!("{id}.toml")), Application::validate).map(|file| NamedApplication { id, file });
+    toml_stems(&folder).into_iter().map(load).collect()
+}
+
 /// Checks files of any kind by the folder that they stand in, offline; returns every error.
 pub fn check_files(files: &[PathBuf]) -> Vec<ConfigError> {
     files.iter().filter_map(|file| check_file(file).err()).collect()
@@ -167,8 +177,11 @@ fn check_file(file: &Path) -> Result<(), ConfigError> {
         "profiles" => parse_valid(file, Profile::validate).map(drop),
         "throughput" => parse_valid(file, super::ThroughputSpec::validate).map(drop),
         "failure" => parse_valid(file, super::FailureSpec::validate).map(drop),
+        "applications" => parse_valid(file, Application::validate).map(drop),
         "cost" => parse_valid(file, super::CostWorkload::validate).map(drop),
-        other => Err(ConfigError::new(file, format!("is in the folder {other:?}: expected vendors, profiles, throughput, failure or cost"))),
+        other => {
+            Err(ConfigError::new(file, format!("is in the folder {other:?}: expected vendors, profiles, applications, throughput, failure or cost")))
+        }
     }
 }
 

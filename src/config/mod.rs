@@ -1,5 +1,6 @@
 //! TOML files -> checked types. Every error names the file, the line and the field, and says what was expected.
 
+mod application;
 mod endpoint;
 mod error;
 mod failure;
@@ -14,11 +15,12 @@ mod throughput;
 mod vendor;
 mod workload;
 
+pub use application::{Application, ApplicationKind, ClientSetting, NamedApplication, Need};
 pub use endpoint::Endpoint;
 pub use error::{ConfigError, nearest};
 pub use failure::{FailureProbe, FailureSpec, FailureTiming, PART_SIZE};
 pub use fault::{DegradeRule, FaultKind, Phase};
-pub use file::{check_files, error_at, load_profile, load_scenario, load_vendor, parse, stem, toml_stems};
+pub use file::{check_files, error_at, load_applications, load_profile, load_scenario, load_vendor, parse, stem, toml_stems};
 pub use price::{
     Averaging, EgressPrice, Gigabyte, Month, OverRatio, PriceCard, RequestPrice, RetrievalPrice, StoragePrice, StorageUnit, Tier, Trust, Window,
 };
@@ -27,5 +29,5 @@ pub use root::Root;
 pub use scenario::{Scenario, ScenarioSpec};
 pub use secret::Secret;
 pub use throughput::{Cell, CellTimes, LoopKind, MixEntry, Operation, PayloadMode, ThroughputSpec};
-pub use vendor::{Addressing, Budget, CredentialNames, Lifecycle, Requirement, Safety, Serve, Vendor, Waiver};
+pub use vendor::{Addressing, Budget, CredentialNames, Lifecycle, Priority, Requirement, Safety, Serve, Vendor, Waiver};
 pub use workload::CostWorkload;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::FailureTiming;
+use super::{FailureTiming, Requirement, Waiver};
 use crate::model::{Category, Direction, Level, ScenarioId, VendorId};
 use crate::units::Span;
 
@@ -45,6 +45,12 @@ pub struct Profile {
     /// Curves that turn a metric into a score.
     #[serde(rename = "curve", default)]
     pub curves: Vec<Curve>,
+    /// What the buyer needs of every vendor; a vendor's file may add to it.
+    #[serde(default, rename = "requirement")]
+    pub requirements: Vec<Requirement>,
+    /// Agreed, dated exceptions that hold for every vendor.
+    #[serde(default, rename = "waiver")]
+    pub waivers: Vec<Waiver>,
     /// Gates.
     pub gates: GateRules,
     /// How cost is scored.

@@ -40,6 +40,10 @@ impl Root {
     pub fn templates(&self) -> PathBuf {
         self.0.join("report-templates")
     }
+    /// `suites/applications/`.
+    pub fn applications(&self) -> PathBuf {
+        self.suites().join("applications")
+    }
     /// `suites/`.
     pub fn suites(&self) -> PathBuf {
         self.0.join("suites")

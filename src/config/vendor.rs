@@ -191,18 +191,54 @@ pub struct Waiver {
     pub case: String,
     /// Why, with a reference.
     pub reason: String,
+    /// Who agreed to it and answers for it.
+    #[serde(default)]
+    pub owner: String,
     /// Last day on which it holds.
     pub until: jiff::civil::Date,
 }
 
-/// Something that the buyer needs.
+/// Something that the buyer needs, would like, or does not use.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Requirement {
-    /// Case id, or a suite id for all of its core cases.
+    /// Case id, catalogue row, or a suite id for all of its core cases.
     pub case: String,
+    /// How much depends on it.
+    #[serde(default)]
+    pub priority: Priority,
     /// Why.
     pub reason: String,
+    /// Who asked for it.
+    #[serde(default)]
+    pub owner: String,
+    /// Last day on which it is asked for; absent = always.
+    #[serde(default)]
+    pub until: Option<jiff::civil::Date>,
+}
+
+/// How much depends on a requirement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Priority {
+    /// A gate: not met makes the vendor not eligible.
+    #[default]
+    Must,
+    /// Shown as met or not met.
+    Should,
+    /// The buyer does not use it: what fails there is shown, and breaks no gate.
+    Wont,
+}
+
+impl Priority {
+    /// The word used in TOML, CSV and the report.
+    pub fn name(self) -> &'static str {
+        match self {
+            Priority::Must => "must",
+            Priority::Should => "should",
+            Priority::Wont => "wont",
+        }
+    }
 }
 
 impl Vendor {

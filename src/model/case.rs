@@ -78,6 +78,9 @@ pub struct CaseRecord {
     pub evidence: Option<String>,
     /// The server's request id of the deciding response, to quote in a ticket.
     pub request_id: Option<String>,
+    /// A `curl` line that sends the deciding request again, with the names of environment variables in place of secrets.
+    #[serde(default)]
+    pub curl: Option<String>,
     /// The client that ran it.
     pub client: ClientId,
 }

@@ -5,7 +5,7 @@ use super::number::{number, optional, score};
 use super::view::metrics::fold;
 use super::view::{columns, metrics};
 use crate::cost::COST_COLUMNS;
-use crate::model::{Category, Direction, GateVerdict, Kind, Outcome, ScenarioRecord};
+use crate::model::{Category, Direction, GateVerdict, Kind, Measure, Outcome, ScenarioRecord};
 use crate::score::{ScoreItem, Scorecard};
 use crate::store::Run;
 
@@ -99,7 +99,7 @@ pub fn results(runs: &[Run], card: &Scorecard) -> String {
     for source in columns::sources(runs, card) {
         let column = &source.column;
         let head = [column.run.clone(), source.run.header.started_at.clone(), column.key.clone(), column.version.clone()];
-        let rows = case_rows(&source).into_iter().chain(scenario_rows(&source)).chain(score_rows(&source));
+        let rows = case_rows(&source).into_iter().chain(demand_rows(&source)).chain(scenario_rows(&source)).chain(score_rows(&source));
         for row in rows {
             let [run, started, vendor, version] = head.clone();
             table.row(&[
@@ -152,8 +152,37 @@ fn case_rows(source: &columns::Source<'_>) -> Vec<Row> {
         if let Some(class) = record.class {
             rows.push(Row { metric: "failure_class".to_owned(), status: class.name(), ..new() });
         }
+        rows.extend(record.measures.iter().map(|measure| measure_row(measure, new())));
     }
     rows
+}
+
+/// A number that a case found out.
+fn measure_row(measure: &Measure, row: Row) -> Row {
+    Row {
+        metric: measure.name.clone(),
+        unit: measure.unit.clone(),
+        direction: Direction::Neutral.name(),
+        value: optional(measure.value),
+        low: optional(measure.low),
+        high: optional(measure.high),
+        n: measure.n.to_string(),
+        status: if measure.value.is_some() { "measured" } else { "n/a" },
+        ..row
+    }
+}
+
+/// What the buyer asked for, and which applications work.
+fn demand_rows(source: &columns::Source<'_>) -> Vec<Row> {
+    let Some(vendor) = source.score else { return Vec::new() };
+    let new = |scenario: String, metric: String, status| Row { category: Category::Compatibility.name(), scenario, metric, status, ..Row::default() };
+    let asked = vendor.requirements.iter().map(|outcome| {
+        let metric = outcome.priority.map_or("waiver".to_owned(), |priority| format!("requirement_{}", priority.name()));
+        new(outcome.name.clone(), metric, outcome.standing.name())
+    });
+    let usable =
+        vendor.applications.iter().map(|verdict| new(format!("application/{}", verdict.id), "readiness".to_owned(), verdict.readiness.name()));
+    asked.chain(usable).collect()
 }
 
 fn optional_score(item: Option<&ScoreItem>) -> String {

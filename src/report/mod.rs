@@ -10,6 +10,7 @@ mod junit;
 mod number;
 pub mod sample;
 mod summary;
+mod tickets;
 mod view;
 
 pub use view::View;
@@ -53,16 +54,18 @@ pub enum ReportError {
 pub fn render(runs: &[Run], templates: &Path, out: &Path) -> Result<Vec<PathBuf>, ReportError> {
     let card = scorecard(runs)?;
     let view = View::new(runs, &card);
-    let files = [
-        ("report.html", html::page(templates, &view)?),
-        ("results.csv", csv::results(runs, &card)),
-        ("scores.csv", csv::scores(runs, &card)),
-        ("cost.csv", csv::cost(&view)),
-        ("junit.xml", junit::junit(runs)),
-        ("summary.md", summary::markdown(&view)),
+    let mut files = vec![
+        ("report.html".to_owned(), html::page(templates, &view)?),
+        ("results.csv".to_owned(), csv::results(runs, &card)),
+        ("scores.csv".to_owned(), csv::scores(runs, &card)),
+        ("cost.csv".to_owned(), csv::cost(&view)),
+        ("junit.xml".to_owned(), junit::junit(runs)),
+        ("summary.md".to_owned(), summary::markdown(&view)),
     ];
+    let run_of = |key: &str| view.measured.iter().find(|column| column.key == key).map_or("", |column| column.run.as_str());
+    files.extend(view.causes.iter().map(|vendor| (vendor.tickets.href.clone(), tickets::markdown(vendor, run_of(&vendor.key)))));
     std::fs::create_dir_all(out).map_err(|source| ReportError::Io { path: out.to_owned(), source })?;
-    files.into_iter().map(|(name, text)| write(&out.join(name), &text)).collect()
+    files.into_iter().map(|(name, text)| write(&out.join(&name), &text)).collect()
 }
 
 /// The view of runs, as templates see it.

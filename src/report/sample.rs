@@ -6,7 +6,7 @@
 mod cases;
 mod scenarios;
 
-use crate::config::{CostWorkload, Profile, Vendor};
+use crate::config::{Application, CostWorkload, NamedApplication, Profile, Vendor};
 use crate::model::{ClientShard, HostFacts, Plan, PlannedVendor, Probe, Setting, Skip, Usage, VendorId, VendorState};
 use crate::store::{FORMAT, Run, RunHeader, VendorRecord, VendorRun};
 
@@ -85,6 +85,19 @@ endpoints = ["http://127.0.0.1:9000"]
 case = "listing::list_objects_v2/start_after"
 reason = "HASTY-7: fixed in the next release"
 until = "2027-03-31"
+owner = "storage team"
+[[requirement]]
+case = "object"
+reason = "every application reads and writes objects"
+owner = "platform"
+[[requirement]]
+case = "policy::put_bucket_policy/deny_wins"
+priority = "should"
+reason = "least privilege"
+[[requirement]]
+case = "multipart"
+priority = "wont"
+reason = "uploads are small"
 "#;
 
 const HALFWAY: &str = r#"
@@ -92,6 +105,34 @@ title = "Halfway Storage"
 version = "0.9"
 deployment = "self-run"
 endpoints = ["http://127.0.0.1:9100"]
+"#;
+
+const LAKEHOUSE: &str = r#"
+title = "Lakehouse 3"
+kind = "application"
+about = "Commits by conditional writes and lists in pages."
+source = "Lakehouse 3.1 documentation"
+[[need]]
+cases = ["conditional::put_object/if_none_match"]
+why = "commits"
+[[need]]
+cases = ["listing::list_objects_v2/start_after"]
+why = "incremental listing"
+setting = { name = "list.start-after=false", cost = "lists whole prefixes", cases = ["listing::list_objects_v2/thousand_keys"] }
+[[need]]
+rows = ["LCK-17"]
+why = "immutable snapshots"
+"#;
+
+const SDK_OLD: &str = r#"
+title = "Old SDK 1"
+kind = "sdk"
+about = "Signs chunks."
+source = "its source code"
+[[need]]
+cases = ["multipart::upload_part_copy/range"]
+why = "large copies"
+setting = { name = "copy=false", cost = "copies through the client", cases = ["object::put_object/read_after_write"] }
 "#;
 
 const CLOUD: &str = r#"
@@ -151,6 +192,11 @@ pub fn empty() -> Vec<Run> {
     vec![Run { header: RunHeader { finished_at: None, ..header() }, vendors: Vec::new() }]
 }
 
+fn applications() -> Vec<NamedApplication> {
+    let named = |(id, text): (&str, &str)| NamedApplication { id: id.to_owned(), file: read::<Application>(text) };
+    [("lakehouse", LAKEHOUSE), ("sdk-old", SDK_OLD)].map(named).into()
+}
+
 fn header() -> RunHeader {
     RunHeader {
         format: FORMAT,
@@ -173,6 +219,7 @@ fn header() -> RunHeader {
         profile_id: "sample".into(),
         profile: read::<Profile>(PROFILE),
         workload: read::<CostWorkload>(WORKLOAD),
+        applications: applications(),
         plan: Plan::default(),
     }
 }

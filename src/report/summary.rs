@@ -18,6 +18,7 @@ pub fn markdown(view: &View) -> String {
         text.push_str(&format!("\n> **INCOMPLETE**: {}\n", inline(sentence)));
     }
     scorecard(view, &mut text);
+    applications(view, &mut text);
     list(&mut text, "Reasons", view.summary.reasons.iter().map(String::as_str));
     list(&mut text, "Risks", view.summary.risks.iter().map(|risk| risk.sentence.as_str()));
     list(&mut text, "Not tested", view.summary.untested.iter().map(String::as_str));
@@ -43,6 +44,19 @@ fn scorecard(view: &View, text: &mut String) {
     }
 }
 
+fn applications(view: &View, text: &mut String) {
+    let rows: Vec<_> = view.applications.applications.iter().chain(&view.applications.sdks).collect();
+    if rows.is_empty() {
+        return;
+    }
+    let keys: String = view.measured.iter().map(|column| format!(" {} |", inline(&column.key))).collect();
+    text.push_str(&format!("\n| application |{keys}\n|---|{}\n", "---|".repeat(view.measured.len())));
+    for row in rows {
+        let cells: String = row.cells.iter().map(|cell| format!(" {} |", cell.verdict)).collect();
+        text.push_str(&format!("| {} |{cells}\n", inline(&row.title)));
+    }
+}
+
 fn findings(view: &View, text: &mut String) {
     if view.findings.is_empty() {
         return;
@@ -64,7 +78,7 @@ fn list<'a>(text: &mut String, title: &str, items: impl Iterator<Item = &'a str>
 }
 
 /// One line in which nothing that a server said is markup.
-fn inline(text: &str) -> String {
+pub(super) fn inline(text: &str) -> String {
     let mut safe = String::new();
     for c in text.chars() {
         match c {

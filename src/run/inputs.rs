@@ -1,6 +1,9 @@
 //! What a run reads before it plans: profile, vendors, scenarios, the month of use to price.
 
-use crate::config::{ConfigError, CostWorkload, Profile, Root, Scenario, ScenarioSpec, Vendor, load_profile, load_scenario, load_vendor};
+use crate::config::{
+    ConfigError, CostWorkload, NamedApplication, Profile, Root, Scenario, ScenarioSpec, Vendor, load_applications, load_profile, load_scenario,
+    load_vendor,
+};
 use crate::model::{Kind, ProfileId, ScenarioId, VendorId};
 
 /// A vendor's file and its stem.
@@ -25,6 +28,8 @@ pub struct Inputs {
     pub scenarios: Vec<Scenario>,
     /// The month of use that vendors are priced on.
     pub workload: CostWorkload,
+    /// What applications and SDK generations need.
+    pub applications: Vec<NamedApplication>,
 }
 
 impl Inputs {
@@ -45,7 +50,8 @@ impl Inputs {
         let scenarios = profile.scenarios.iter().map(|id| load_scenario(root, id)).collect::<Result<Vec<_>, _>>()?;
         let scenarios = scenarios.into_iter().filter(|scenario| scenario.kind() != Kind::Cost).collect();
         let workload = load_workload(root, &profile.cost.workload)?;
-        Ok(Self { profile_id: profile_id.clone(), profile, vendors, scenarios, workload })
+        let applications = load_applications(root)?;
+        Ok(Self { profile_id: profile_id.clone(), profile, vendors, scenarios, workload, applications })
     }
     /// Leaves only the conformance cases, on the vendors that can be measured.
     pub fn without_scenarios(&mut self) {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::{ApplicationVerdict, RequirementOutcome};
 use crate::model::{Category, GateVerdict, RunId, VendorId};
 
 /// A score and its interval, each 0 to 1. `low == high` where nothing is uncertain; ranking uses `low`.
@@ -101,6 +102,10 @@ pub struct VendorScore {
     pub rank: Option<u32>,
     /// Whether it belongs to the leading group: not distinguishable from the first.
     pub leading: bool,
+    /// What the buyer asked for, and how it stands.
+    pub requirements: Vec<RequirementOutcome>,
+    /// Which applications and SDK generations work.
+    pub applications: Vec<ApplicationVerdict>,
 }
 
 /// The comparison.

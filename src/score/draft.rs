@@ -47,21 +47,13 @@ impl<'a> Source<'a> {
     pub fn records(&self, kind: Kind) -> impl Iterator<Item = &'a ScenarioRecord> + use<'a> {
         self.scenarios().into_iter().filter(move |record| record.kind == kind)
     }
-    /// The day on which the run started: what is stale or expired is judged by it, so that an old report never changes.
+    /// The day on which the run started.
     pub fn day(&self) -> Option<Date> {
-        self.run.header.started_at.get(..10)?.parse().ok()
+        self.run.day()
     }
     /// Last day of the case's waiver, where one holds on the day of the run.
     pub fn waiver(&self, case: &str) -> Option<Date> {
-        let day = self.day();
-        self.vendor
-            .record
-            .file
-            .waivers
-            .iter()
-            .filter(|waiver| waiver.case == case)
-            .map(|waiver| waiver.until)
-            .find(|until| day.is_none_or(|day| *until >= day))
+        self.run.waiver(self.vendor, case).map(|waiver| waiver.until)
     }
     /// A path below the vendor's directory as a path below the run's.
     pub fn evidence(&self, path: Option<&str>) -> Option<String> {

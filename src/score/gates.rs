@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use super::compatibility::cases;
 use super::draft::{Draft, Source};
 use super::{Eligibility, GateOutcome};
-use crate::config::GateRules;
+use crate::config::{GateRules, Priority};
 use crate::model::{CaseRecord, FailureClass, GateVerdict, Level, VendorState, Verdict};
+use crate::store::covers;
 
 /// Name of the gate on the share of unresolved cases; the run's exit code asks for it.
 pub(super) const UNRESOLVED: &str = "unresolved_share";
@@ -26,7 +27,8 @@ pub(super) fn judge(source: &Source<'_>, drafts: &[Draft], rules: &GateRules) ->
             record.class == Some(FailureClass::WrongEffect) && record.case.level == Level::Core
         }),
     ];
-    let own = source.vendor.record.file.requirements.iter().map(|requirement| requirement.case.as_str());
+    let musts = source.run.requirements(source.vendor).filter(|requirement| requirement.priority == Priority::Must);
+    let own = musts.map(|requirement| requirement.case.as_str());
     let mut required: Vec<&str> = rules.required.iter().map(String::as_str).chain(own).collect();
     required.sort_unstable();
     required.dedup();
@@ -60,18 +62,19 @@ fn decided_by(source: &Source<'_>, mut outcome: GateOutcome, breaking: &[&CaseRe
 fn class_gate(source: &Source<'_>, cases: &Cases<'_>, name: &str, limit: &str, breaks: impl Fn(&CaseRecord) -> bool) -> GateOutcome {
     let ran = cases.values().filter(|record| record.verdict != Verdict::Untested).count();
     let verdict = if ran == 0 { GateVerdict::Untested } else { GateVerdict::Met };
-    let breaking: Vec<&CaseRecord> = cases.values().copied().filter(|record| breaks(record)).collect();
+    let is_used = |record: &&CaseRecord| source.run.unused(source.vendor, &record.case).is_none();
+    let breaking: Vec<&CaseRecord> = cases.values().copied().filter(|record| breaks(record)).filter(is_used).collect();
     decided_by(source, gate(name, verdict, limit, format!("0 of {ran} cases break it")), &breaking, ran)
 }
 
 /// A case that must pass, or a suite of which every core case must.
 fn required_gate(source: &Source<'_>, cases: &Cases<'_>, name: &str) -> GateOutcome {
-    let (limit, wanted): (&str, Vec<&CaseRecord>) = if name.contains("::") {
-        ("the case passes", cases.get(name).copied().into_iter().collect())
-    } else {
-        let of_suite = |record: &&CaseRecord| record.case.suite() == name && record.case.level == Level::Core;
-        ("every core case of the suite passes", cases.values().copied().filter(of_suite).collect())
+    let limit = match name {
+        case if case.contains("::") => "the case passes",
+        row if row.contains('-') => "every case of the row passes",
+        _ => "every core case of the suite passes",
     };
+    let wanted: Vec<&CaseRecord> = cases.values().copied().filter(|record| covers(name, &record.case)).collect();
     let undecided: Vec<&CaseRecord> =
         wanted.iter().copied().filter(|record| matches!(record.verdict, Verdict::Untested | Verdict::Unresolved)).collect();
     let breaking: Vec<&CaseRecord> = wanted.iter().copied().filter(|record| matches!(record.verdict, Verdict::Fail | Verdict::Unsupported)).collect();

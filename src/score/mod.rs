@@ -4,6 +4,7 @@
 //! the categories that all compared vendors have -> overall, ranks and leading group.
 
 mod card;
+mod compare;
 mod compatibility;
 mod cost;
 mod draft;
@@ -12,6 +13,8 @@ mod explain;
 mod gates;
 mod performance;
 mod rank;
+mod readiness;
+mod requirements;
 pub mod stats;
 pub mod table;
 #[cfg(test)]
@@ -20,7 +23,10 @@ mod tests;
 use std::collections::BTreeSet;
 
 pub use card::{CategoryScore, Eligibility, GateOutcome, Interval, ScoreItem, Scorecard, VendorScore};
+pub use compare::{Change, Changes, compare};
 pub use explain::explain;
+pub use readiness::{ApplicationVerdict, Decider, Readiness};
+pub use requirements::{RequirementOutcome, Standing};
 
 use crate::config::Profile;
 use crate::model::{Category, GateVerdict, VendorState};
@@ -49,8 +55,12 @@ pub fn score(runs: &[Run], profile: &Profile) -> Scorecard {
             geometric: None,
             rank: None,
             leading: false,
+            requirements: Vec::new(),
+            applications: Vec::new(),
         };
         if vendor.eligibility != Eligibility::PriceOnly {
+            vendor.requirements = requirements::requirements(source);
+            vendor.applications = readiness::readiness(&compatibility::cases(source), &source.run.header.applications);
             (vendor.overall, vendor.geometric) = rank::overall(&vendor);
         }
         vendors.push(vendor);

@@ -3,10 +3,12 @@
 //! `<run>/run.json` holds the header; `<run>/<vendor>/` holds `vendor.json`, `cases.jsonl`, `scenarios.jsonl`, `usage.jsonl`,
 //! `journal.jsonl` (acknowledged writes), `resources.jsonl` (what was created) and `evidence/`.
 
+mod agreed;
 mod load;
 mod run;
 mod sink;
 
+pub use agreed::covers;
 pub use load::load;
 pub use run::{FORMAT, Run, RunHeader, VendorRecord, VendorRun};
 pub use sink::{RunDir, VendorSink};

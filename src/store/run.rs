@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::{CostWorkload, Profile, Vendor};
+use crate::config::{CostWorkload, NamedApplication, Profile, Vendor};
 use crate::model::{CaseRecord, ClientShard, HostFacts, Plan, Probe, ProfileId, RunId, ScenarioRecord, Setting, Usage, VendorId, VendorState};
 
 /// Version of the run directory's format. A newer one is refused with a hint to update.
@@ -37,6 +37,9 @@ pub struct RunHeader {
     pub profile: Profile,
     /// The month of use that vendors are priced on, as it was.
     pub workload: CostWorkload,
+    /// What applications and SDK generations need, as it was.
+    #[serde(default)]
+    pub applications: Vec<NamedApplication>,
     /// The plan.
     pub plan: Plan,
 }

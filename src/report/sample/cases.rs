@@ -1,7 +1,7 @@
 //! Cases of the sample: each verdict and each failure class at least once.
 
 use super::HOSTILE;
-use crate::model::{CaseInfo, CaseRecord, Deviation, FailureClass, Impact, Level, Verdict};
+use crate::model::{CaseInfo, CaseRecord, Deviation, FailureClass, Impact, Level, Measure, Verdict};
 
 /// Id, rule, level, and the verdicts of `steady`, `hasty` and `halfway`.
 type Row = (&'static str, &'static str, Level, [Outcome; 3]);
@@ -89,6 +89,12 @@ const ROWS: &[Row] = &[
     ),
 ];
 
+fn measures() -> Vec<Measure> {
+    let unknown =
+        Measure { value: None, ..Measure::new("object_size_bytes_max", "bytes", 0.0, 3).noted("at least 5 GiB: the budget ended the search") };
+    vec![Measure::new("page_keys_max", "keys", 1000.0, 12), Measure::share("lost_keys_share", 1, 200), unknown]
+}
+
 /// The cases of one of the three vendors.
 pub fn cases(vendor: &str) -> Vec<CaseRecord> {
     let column = ["steady", "hasty", "halfway"].iter().position(|name| *name == vendor).unwrap_or(0);
@@ -133,10 +139,11 @@ fn record(id: &str, rule: &str, level: Level, outcome: Outcome) -> Option<CaseRe
         attempts: if class == Some(FailureClass::Crash) { 2 } else { 1 },
         requests: 3,
         operations: Default::default(),
-        measures: Vec::new(),
+        measures: if id.ends_with("thousand_keys") { measures() } else { Vec::new() },
         duration_ms: 12.5,
         evidence: fails.then(|| format!("evidence/{}.json", id.replace([':', '/'], "-"))),
         request_id: fails.then(|| "17F3-ABC".to_owned()),
+        curl: (class == Some(FailureClass::WrongCode)).then(|| format!("curl -i -X GET 'http://127.0.0.1:9000/b/k' # {HOSTILE}")),
         client: "1/1".into(),
     })
 }

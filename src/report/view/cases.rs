@@ -165,9 +165,7 @@ pub fn waiver(source: &Source<'_>, record: &CaseRecord) -> Option<String> {
     if record.verdict != Verdict::Fail {
         return None;
     }
-    let day: Option<jiff::civil::Date> = source.run.header.started_at.get(..10).and_then(|day| day.parse().ok());
-    let waivers = &source.vendor.record.file.waivers;
-    let waiver = waivers.iter().find(|waiver| waiver.case == record.case.id.as_str() && day.is_none_or(|day| day <= waiver.until))?;
+    let waiver = source.run.waiver(source.vendor, record.case.id.as_str())?;
     Some(format!("{} (until {})", waiver.reason, waiver.until))
 }
 

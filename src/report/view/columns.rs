@@ -49,6 +49,10 @@ impl Source<'_> {
     pub fn evidence(&self, path: Option<&str>) -> Option<Link> {
         path.map(|path| self.link(&format!("{}/{path}", self.column.vendor)))
     }
+    /// A link to a file that is rendered beside the report.
+    pub fn report_file(&self, name: &str) -> Link {
+        Link { text: name.to_owned(), href: name.to_owned() }
+    }
     /// A link to a file that is named relative to the run's directory.
     pub fn link(&self, path: &str) -> Link {
         Link { text: "evidence".to_owned(), href: format!("{}{path}", self.base) }

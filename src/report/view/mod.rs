@@ -2,15 +2,19 @@
 //!
 //! The main type is [`View`]; each section has its own module and struct. Formatting lives in `report::number`.
 
+mod applications;
 pub(super) mod cases;
+pub(super) mod causes;
 pub(super) mod columns;
 mod cost;
 mod faults;
 mod findings;
+mod measures;
 mod method;
 pub(super) mod metrics;
 mod notes;
 mod performance;
+mod requirements;
 pub(super) mod scorecard;
 mod verdict;
 
@@ -19,14 +23,18 @@ use serde::Serialize;
 use crate::score::Scorecard;
 use crate::store::Run;
 
+use applications::Applications;
 use cases::Compatibility;
+use causes::VendorCauses;
 use columns::Column;
 use cost::Cost;
 use faults::Durability;
 use findings::Finding;
+use measures::MeasureRow;
 use method::Method;
 use notes::Notes;
 use performance::Performance;
+use requirements::RequirementRow;
 use scorecard::ScoreSection;
 use verdict::Summary;
 
@@ -57,6 +65,14 @@ pub struct View {
     /// Section 5.
     pub durability: Durability,
     /// Section 6.
+    pub applications: Applications,
+    /// Section 6.
+    pub requirements: Vec<RequirementRow>,
+    /// Section 6.
+    pub causes: Vec<VendorCauses>,
+    /// Section 6.
+    pub measures: Vec<MeasureRow>,
+    /// Section 6.
     pub compatibility: Compatibility,
     /// Section 7.
     pub performance: Performance,
@@ -80,6 +96,10 @@ impl View {
             scorecard: scorecard::section(&sources, card),
             cost: cost::cost(runs, &sources),
             durability: faults::durability(&measured, &findings),
+            applications: applications::applications(&measured),
+            requirements: requirements::requirements(&measured),
+            causes: causes::causes(&measured),
+            measures: measures::measures(&measured),
             compatibility: cases::compatibility(&measured),
             performance: performance::performance(&measured, &notes),
             method: method::method(runs, &sources, card),

@@ -40,8 +40,8 @@ fn a_required_suite_needs_every_core_case_and_a_required_case_itself() {
 
     let mut vendor = good("v");
     vendor.cases.push(case("lock::put/b", Level::Rare, Verdict::Unsupported, None));
-    vendor.record.file.requirements.push(crate::config::Requirement { case: "lock::put/b".to_owned(), reason: "r".to_owned() });
-    vendor.record.file.requirements.push(crate::config::Requirement { case: "lock::put/z".to_owned(), reason: "r".to_owned() });
+    let read = |case: &str| toml::from_str::<crate::config::Requirement>(&format!("case = \"{case}\"\nreason = \"r\"")).unwrap();
+    vendor.record.file.requirements.extend(["lock::put/b", "lock::put/z"].map(read));
     let card = scored(vec![vendor]);
     assert_eq!(gate(&card.vendors[0], "required lock::put/b").verdict, GateVerdict::NotMet);
     assert_eq!(gate(&card.vendors[0], "required lock::put/z").verdict, GateVerdict::Untested);
@@ -54,7 +54,7 @@ fn a_waiver_changes_gates_only_and_only_until_its_day() {
     let plain = scored(vec![bad.clone()]);
     let waive = |until: jiff::civil::Date| {
         let mut vendor = bad.clone();
-        vendor.record.file.waivers.push(Waiver { case: "object::put/b".to_owned(), reason: "ACME-1".to_owned(), until });
+        vendor.record.file.waivers.push(Waiver { case: "object::put/b".to_owned(), reason: "ACME-1".to_owned(), owner: String::new(), until });
         scored(vec![vendor])
     };
     let waived = waive(jiff::civil::date(2026, 11, 21));

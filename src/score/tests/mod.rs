@@ -1,6 +1,8 @@
 //! The scorecard as a whole: one rule per test, on small runs made by hand, and properties on random ones. Here stand the makers.
 
 mod categories;
+mod changes;
+mod demands;
 mod gates;
 mod properties;
 mod ranks;
@@ -77,6 +79,7 @@ fn run(vendors: Vec<VendorRun>) -> Run {
         profile_id: ProfileId::from("p"),
         profile: profile(),
         workload: toml::from_str("title = \"H\"\nabout = \"a\"\nstored_gb = 1000\n").unwrap(),
+        applications: Vec::new(),
         plan: Plan::default(),
     };
     Run { header, vendors }
@@ -107,6 +110,7 @@ fn case(id: &str, level: Level, verdict: Verdict, class: Option<FailureClass>) -
         duration_ms: 1.0,
         evidence: Some("evidence/x.json".to_owned()),
         request_id: None,
+        curl: None,
         client: ClientId::from("1/1"),
     }
 }

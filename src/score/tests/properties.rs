@@ -74,7 +74,7 @@ proptest! {
         let plain = scored_with_curve(vec![a.clone()]).vendors.remove(0);
         let mut waived = a;
         let until = jiff::civil::date(2099, 1, 1);
-        waived.record.file.waivers = waived.cases.iter().map(|record| Waiver { case: record.case.id.to_string(), reason: "r".to_owned(), until }).collect();
+        waived.record.file.waivers = waived.cases.iter().map(|record| Waiver { case: record.case.id.to_string(), reason: "r".to_owned(), owner: String::new(), until }).collect();
         let waived = scored_with_curve(vec![waived]).vendors.remove(0);
         for (one, two) in plain.categories.iter().zip(&waived.categories) {
             prop_assert_eq!((&one.score, one.coverage), (&two.score, two.coverage));

@@ -78,6 +78,7 @@ fn unescape(text: &str) -> String {
 pub fn compare(page: &str, rows: &[BTreeMap<String, String>]) -> usize {
     let grid = |kind| Grid::read(page, kind);
     let (cases, metrics, gates, scores) = (grid("cases"), grid("metrics"), grid("gates"), grid("scores"));
+    let (applications, requirements, measures) = (grid("applications"), grid("requirements"), grid("measures"));
     for row in rows {
         let (vendor, scenario, repeat) = (&row["vendor"], &row["scenario"], &row["repeat"]);
         match row["metric"].as_str() {
@@ -92,6 +93,15 @@ pub fn compare(page: &str, rows: &[BTreeMap<String, String>]) -> usize {
             "score" => {
                 let shown = scores.value(vendor, &row["category"]);
                 assert_eq!(shown, if row["value"].is_empty() { "not tested" } else { &row["value"] }, "{row:?}");
+            }
+            "readiness" => assert_eq!(applications.value(scenario.trim_start_matches("application/"), vendor), row["status"], "{row:?}"),
+            asked if asked == "waiver" || asked.starts_with("requirement_") => {
+                let priority = asked.trim_start_matches("requirement_");
+                assert_eq!(requirements.value(&format!("{scenario}|{priority}"), vendor), row["status"], "{row:?}");
+            }
+            metric if scenario.contains("::") => {
+                let shown = measures.value(&format!("{scenario}|{metric}"), vendor);
+                assert_eq!(shown, if row["value"].is_empty() { "n/a" } else { &row["value"] }, "{row:?}");
             }
             metric => compare_metric(&metrics, &format!("{scenario}|{metric}"), vendor, row),
         }
