@@ -34,7 +34,7 @@ pub(super) fn curl(exchange: &Exchange, vendor: &Vendor, region: &str, is_tls: b
     let mut words = vec!["curl -i --path-as-is --globoff".to_owned()];
     words.push(if exchange.method == "HEAD" { "-I".to_owned() } else { format!("-X {}", exchange.method) });
     if let Some(authorization) = header("authorization") {
-        if !authorization.starts_with("AWS4-HMAC-SHA256 ") {
+        if !authorization.starts_with("AWS4-HMAC-SHA256 ") || has_unsigned_amz_header(exchange, authorization) {
             return None;
         }
         let names = vendor.credentials.as_ref().map(|names| (names.access_key_env.as_str(), names.secret_key_env.as_str()));
@@ -51,6 +51,14 @@ pub(super) fn curl(exchange: &Exchange, vendor: &Vendor, region: &str, is_tls: b
     let scheme = if is_tls { "https" } else { "http" };
     words.push(quoted(&format!("{scheme}://{host}{}", exchange.target)));
     Some(words.join(" "))
+}
+
+/// curl signs every `x-amz-` header, so it cannot leave one out as the case did.
+fn has_unsigned_amz_header(exchange: &Exchange, authorization: &str) -> bool {
+    let listed = authorization.split_once("SignedHeaders=").map_or("", |(_, rest)| rest);
+    let signed: Vec<&str> = listed.split(',').next().unwrap_or_default().split(';').collect();
+    let names = exchange.request_headers.iter().map(|(name, _)| name.to_ascii_lowercase());
+    names.filter(|name| name.starts_with("x-amz-")).any(|name| !signed.contains(&name.as_str()))
 }
 
 /// The body as curl takes it: itself where it was kept whole and is text, else a file to be made.
@@ -89,7 +97,7 @@ mod tests {
         }
     }
 
-    const SIGNED: (&str, &str) = ("Authorization", "AWS4-HMAC-SHA256 Credential=***");
+    const SIGNED: (&str, &str) = ("Authorization", "AWS4-HMAC-SHA256 Credential=***, SignedHeaders=host;x-amz-date, Signature=***");
 
     #[test]
     fn a_signed_request_names_the_variables_and_quotes_for_the_shell() {
@@ -113,7 +121,8 @@ mod tests {
         let presigned = exchange("GET", "/b/k?X-Amz-Signature=***", &[("Host", "h")], "");
         let chunked = exchange("PUT", "/b/k", &[("Host", "h"), SIGNED, ("x-amz-content-sha256", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD")], "x");
         let older = exchange("GET", "/b/k", &[("Host", "h"), ("Authorization", "AWS ***")], "");
-        for sent in [presigned, chunked, older] {
+        let unsigned = exchange("PUT", "/b/k", &[("Host", "h"), SIGNED, ("x-amz-meta-injected", "yes")], "x");
+        for sent in [presigned, chunked, older, unsigned] {
             assert_eq!(curl(&sent, &vendor(), "eu-1", false), None);
         }
     }

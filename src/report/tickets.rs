@@ -35,8 +35,10 @@ fn ticket(number: usize, cause: &Cause) -> String {
     item("Expected", &ticket.expected);
     item("Observed", &ticket.observed);
     item("Request id", &ticket.request_id);
-    item("Transcript", &ticket.evidence.as_ref().map(|link| link.href.clone()).unwrap_or_default());
-    item("Cases", &cause.cases.join(", "));
+    if let Some(link) = &ticket.evidence {
+        text.push_str(&format!("- Transcript: `{}`\n", link.href.replace('`', "")));
+    }
+    text.push_str(&format!("- Cases: `{}`\n", cause.cases.join("`, `")));
     if ticket.curl.is_empty() {
         text.push_str(
             "- Replay: not possible with curl (nothing was sent, or the signature or its chunks are what is tested); the transcript has every byte\n",
@@ -56,4 +58,23 @@ fn longest_run(text: &str) -> usize {
 /// One line in which nothing that a server said is markup.
 fn line(text: &str) -> String {
     super::summary::inline(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::report::{sample, view};
+
+    #[test]
+    fn a_ticket_holds_what_a_vendor_needs_and_nothing_that_a_server_said_is_markup() {
+        let view = view(&sample::full()).unwrap();
+        let hasty = view.causes.iter().find(|vendor| vendor.key == "hasty").unwrap();
+        let text = super::markdown(hasty, "run-1");
+        for part in ["run-1", "- Rule: ", "- Expected: ", "- Observed: ", "- Request id: 17F3-ABC", "- Cases: `", "curl -i -X GET"] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+        assert!(text.contains("````sh\n"), "a fence longer than any run of backticks inside");
+        assert!(!text.lines().any(|line| line.starts_with("<script")), "{text}");
+        let explained: usize = hasty.causes.iter().map(|cause| cause.cases.len()).sum();
+        assert_eq!((hasty.explained, hasty.causes[0].class), (explained, "corrupt"));
+    }
 }
