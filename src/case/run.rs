@@ -130,7 +130,7 @@ pub(super) async fn record(link: &Link, case: &Case) -> Result<Option<CaseRecord
         duration_ms: started.elapsed().as_secs_f64() * 1e3,
         evidence,
         request_id: deciding.and_then(|exchange| exchange.response_header("x-amz-request-id")).map(str::to_owned),
-        curl: curl.and_then(|exchange| replay::curl(exchange, &link.vendor, &link.access.region, link.access.endpoints[0].tls)),
+        curl: curl.and_then(|exchange| replay::curl(exchange, &link.id, link.access.endpoints[0].tls)),
         client: link.client.clone(),
     };
     link.sink.case(&record)?;

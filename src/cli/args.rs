@@ -32,6 +32,8 @@ pub enum Command {
     Run(RunArgs),
     /// Run conformance cases alone, with the flags of Rust's own test runner.
     Conformance(ConformanceArgs),
+    /// Print a presigned URL, as the lines of tickets use it.
+    Presign(PresignArgs),
     /// Run a fault proxy in front of a server.
     Proxy(ProxyArgs),
     /// Install, start and stop the servers of vendors that have a lifecycle script.
@@ -122,6 +124,27 @@ pub struct ConformanceArgs {
     /// Flags of Rust's own test runner.
     #[command(flatten)]
     pub libtest: libtest_mimic::Arguments,
+}
+
+/// `proofmark presign`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  curl -i \"$(proofmark presign --vendor acme GET https://s3.eu-1.acme.example/bucket/key)\"")]
+pub struct PresignArgs {
+    /// Vendor whose credentials and region sign.
+    #[arg(long, value_name = "NAME")]
+    pub vendor: String,
+    /// A header that the sender must send as well; repeatable. Every x-amz- header has to be named.
+    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE")]
+    pub headers: Vec<String>,
+    /// Seconds until it runs out.
+    #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
+    pub expires: u32,
+    /// HTTP method.
+    #[arg(value_name = "METHOD")]
+    pub method: String,
+    /// The URL, encoded as it is to be sent.
+    #[arg(value_name = "URL")]
+    pub url: String,
 }
 
 /// `proofmark proxy`.

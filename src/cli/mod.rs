@@ -15,6 +15,7 @@ mod failure;
 mod lab;
 mod list;
 mod output;
+mod presign;
 mod progress;
 mod proxy;
 mod report;
@@ -88,6 +89,7 @@ fn dispatch(context: &Context, command: Command) -> Result<ExitCode, Failure> {
         Command::Cost(args) => cost::main(context, &args),
         Command::Clean(args) => clean::main(context, &args),
         Command::Explain(args) => explain::main(&args),
+        Command::Presign(args) => presign::main(context, &args),
         Command::Proxy(args) => proxy::main(context, &args),
     }
 }

@@ -71,7 +71,10 @@ fn the_suites_find_what_is_known_of_minio() {
     let record = &records["object::put_object/key_with_double_slash"];
     let mut shell = std::process::Command::new("sh");
     shell.arg("-c").arg(record.curl.as_deref().unwrap());
-    let sent = shell.env("MINIO_ACCESS_KEY", KEY).env("MINIO_SECRET_KEY", SECRET).output().unwrap();
+    let folder = Path::new(env!("CARGO_BIN_EXE_proofmark")).parent().unwrap();
+    shell.env("PATH", format!("{}:{}", folder.display(), std::env::var("PATH").unwrap())).current_dir(env!("CARGO_MANIFEST_DIR"));
+    shell.env("MINIO_ENDPOINT", format!("http://127.0.0.1:{}", server.port)).env("MINIO_ACCESS_KEY", KEY).env("MINIO_SECRET_KEY", SECRET);
+    let sent = shell.output().unwrap();
     let answer = String::from_utf8_lossy(&sent.stdout);
     assert!(answer.contains(" 400 ") && answer.contains("XMinioInvalidObjectName"), "{answer}");
 }
