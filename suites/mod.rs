@@ -16,6 +16,7 @@ mod encryption;
 mod error;
 mod extension;
 mod form;
+mod form_policy;
 mod identity;
 mod lifecycle;
 mod limit;
@@ -57,6 +58,7 @@ pub fn all() -> Vec<Suite> {
         auth::suite(),
         presign::suite(),
         form::suite(),
+        form_policy::suite(),
         transport::suite(),
         bucket::suite(),
         versioning::suite(),

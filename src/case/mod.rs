@@ -6,10 +6,13 @@
 //! Invariant: the engine knows no rule and no vendor; it decides only what no claim may decide (see `judge`).
 
 mod answer;
+pub mod event_stream;
 pub mod expect;
 mod finding;
 mod fixture;
+pub mod form;
 mod judge;
+pub mod limit;
 mod replay;
 mod run;
 mod steps;

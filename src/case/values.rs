@@ -21,6 +21,11 @@ pub fn encode_query(value: &str) -> String {
     encode_path(value).replace('/', "%2F")
 }
 
+/// A part of a URL as it was meant.
+pub fn percent_decoded(text: &str) -> String {
+    percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
+}
+
 /// The ETag of a plain put: quoted hexadecimal MD5.
 pub fn md5_etag(body: &[u8]) -> String {
     format!("\"{}\"", hex::encode(Md5::digest(body)))

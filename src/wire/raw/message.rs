@@ -157,7 +157,11 @@ pub(super) fn sign(request: &mut RawRequest, keys: Option<&Credentials>, scope: 
         message.set("Content-Length", length);
     }
     let signature = match (keys, &request.proof) {
-        (Some(keys), Proof::Header) => Some(sigv4::sign_headers(&message.method, &message.target, &mut message.headers, &hash, keys, scope)),
+        (Some(keys), Proof::Header) => {
+            let unsigned: Vec<&str> = request.unsigned.iter().map(String::as_str).collect();
+            let (method, target) = (&message.method, &message.target);
+            Some(sigv4::sign_headers_but(&unsigned, method, target, &mut message.headers, &hash, keys, scope))
+        }
         (Some(keys), Proof::Presigned { expires_s }) => {
             message.target = sigv4::presign(&message.method, &message.target, &message.headers, keys, scope, expires_s);
             None

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use super::http::{Caller, Net, WireError};
 use super::record::{Flight, Head, Watch};
-use super::sigv4::{Header, Scope, aws_chunked};
+use super::sigv4::{Header, Scope, UNSIGNED_HEADERS, aws_chunked};
 use super::{Account, Credentials, Failure};
 use crate::config::{Addressing, Secret};
 
@@ -100,6 +100,7 @@ pub struct RawRequest {
     payload: Payload,
     credentials: Option<Credentials>,
     secret: Option<Secret>,
+    unsigned: Vec<String>,
     skew: jiff::SignedDuration,
     on_scope: Option<Change<Scope>>,
     on_chunks: Option<Change<aws_chunked::Body>>,
@@ -123,6 +124,7 @@ impl RawRequest {
             payload: Payload::Signed,
             credentials: None,
             secret: None,
+            unsigned: UNSIGNED_HEADERS.map(str::to_owned).to_vec(),
             skew: jiff::SignedDuration::ZERO,
             on_scope: None,
             on_chunks: None,
@@ -173,6 +175,11 @@ impl RawRequest {
     /// The account's key id with another secret.
     pub fn wrong_secret(mut self, secret: &str) -> Self {
         self.secret = Some(Secret::new(secret));
+        self
+    }
+    /// The headers that the signature leaves out, in place of the usual ones: clients differ in what they sign.
+    pub fn unsigned(mut self, names: &[&str]) -> Self {
+        self.unsigned = names.iter().map(|name| name.to_ascii_lowercase()).collect();
         self
     }
     /// Signs as if it were this many seconds later (or earlier).

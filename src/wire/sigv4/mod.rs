@@ -170,13 +170,26 @@ pub fn sign_with(request: &Request<'_>, signed: &[&str], payload_hash: &str, acc
     }
 }
 
-/// Names of headers that are never signed by [`sign_headers`], because hops on the way may change them.
-const UNSIGNED_HEADERS: [&str; 8] =
+/// Names of headers that are not signed by [`sign_headers`], because hops on the way may change them.
+pub const UNSIGNED_HEADERS: [&str; 8] =
     ["authorization", "user-agent", "expect", "connection", "transfer-encoding", "te", "x-amzn-trace-id", "accept-encoding"];
 
 /// Completes `headers` (which must hold `Host`) with `x-amz-date`, `x-amz-content-sha256`, the session token and `Authorization`,
 /// and signs all of them but the ones that hops may change. A header that is already there is kept as it is, so that a caller can send a wrong one.
 pub fn sign_headers(
+    method: &str,
+    target: &str,
+    headers: &mut Vec<Header>,
+    payload_hash: &str,
+    credentials: &Credentials,
+    scope: &Scope,
+) -> Signature {
+    sign_headers_but(&UNSIGNED_HEADERS, method, target, headers, payload_hash, credentials, scope)
+}
+
+/// [`sign_headers`] with another list of headers (in lower case) that stay unsigned: clients differ in it.
+pub fn sign_headers_but(
+    unsigned: &[&str],
     method: &str,
     target: &str,
     headers: &mut Vec<Header>,
@@ -194,8 +207,7 @@ pub fn sign_headers(
     if let Some(token) = &credentials.session_token {
         add("x-amz-security-token", token.expose());
     }
-    let names: Vec<String> =
-        headers.iter().map(|(name, _)| name.to_ascii_lowercase()).filter(|name| !UNSIGNED_HEADERS.contains(&name.as_str())).collect();
+    let names: Vec<String> = headers.iter().map(|(name, _)| name.to_ascii_lowercase()).filter(|name| !unsigned.contains(&name.as_str())).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let signature = sign(&Request { method, target, headers }, &names, payload_hash, credentials, scope);
     headers.push(("Authorization".to_owned(), signature.authorization().into_bytes()));
