@@ -1,11 +1,11 @@
 //! Suite `form`: browser uploads with POST, from the request to the stored object. What a policy forbids is suite `form_policy`.
 
-use aws_sdk_s3::types::MetadataDirective;
+use aws_sdk_s3::types::{MetadataDirective, ObjectOwnership, OwnershipControls, OwnershipControlsRule};
 use proofmark::case::form::{Form, Upload, redirect_query};
 use proofmark::case::values::{md5_etag, percent_decoded};
 use proofmark::case::{Checked, Fixture, Suite, WithClass, expect};
 use proofmark::config::Secret;
-use proofmark::model::FailureClass::WrongCode;
+use proofmark::model::FailureClass::{WrongCode, WrongEffect};
 use proofmark::model::Impact;
 use proofmark::units::Bytes;
 use proofmark::wire::{Answer, WireError};
@@ -161,12 +161,12 @@ fn fields(suite: Suite) -> Suite {
     let suite = suite
         .extended("post_object/filename", &["PST-04"], "A key with ${filename} gets the name of the file in its place.", async |fx| {
             expect::ok(Upload::begin(&fx, "dir/${filename}").await?.file(b"file").send(&fx).await)?;
-            fx.holds("dir/photo.jpg", b"file").await
+            fx.holds("dir/photo.jpg", b"file").await.class(WrongEffect)
         })
         .needs(NEEDS)
         .extended("post_object/filename_within_key", &["PST-04"], "${filename} is replaced wherever it stands in the key.", async |fx| {
             expect::ok(Upload::begin(&fx, "dir/${filename}.bak").await?.file(b"file").send(&fx).await)?;
-            fx.holds("dir/photo.jpg.bak", b"file").await
+            fx.holds("dir/photo.jpg.bak", b"file").await.class(WrongEffect)
         })
         .needs(NEEDS)
         .rare("post_object/field_behind_file", &["PST-05"], "A field behind the file is ignored.", async |fx| {
@@ -247,6 +247,10 @@ fn stored_fields(mut suite: Suite) -> Suite {
         })
         .needs(NEEDS)
         .extended("post_object/acl_public_read", &["PST-17"], "A form with acl=public-read stores an object that everyone reads.", async |fx| {
+            let open = OwnershipControlsRule::builder().object_ownership(ObjectOwnership::ObjectWriter).build().expect("an ownership was given");
+            let open = OwnershipControls::builder().rules(open).build().expect("a rule was given");
+            // Where ownership cannot be set, object ACLs are in force anyway.
+            let _ = fx.s3().put_bucket_ownership_controls().bucket(fx.bucket()).ownership_controls(open).send().await;
             expect::ok(Upload::begin(&fx, "k").await?.field("acl", "public-read").file(b"file").send(&fx).await)?;
             let read = expect::ok(fx.raw_object("GetObject", "GET", "k", "").anonymous().send().await);
             // Public for no longer than the look takes.
@@ -255,6 +259,7 @@ fn stored_fields(mut suite: Suite) -> Suite {
             expect::bytes("body", &read?.body, b"file")
         })
         .needs(&["post-object", "acl"])
+        .own_bucket()
         .impact(Impact::Public)
 }
 

@@ -32,6 +32,7 @@ mod presign;
 mod propagation;
 mod range;
 mod select;
+mod shapes;
 mod streaming;
 mod tagging;
 mod transport;
