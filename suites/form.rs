@@ -182,14 +182,14 @@ fn fields(suite: Suite) -> Suite {
             fx.absent("k").await
         })
         .needs(NEEDS)
-        .extended("post_object/ignored_field", &["PST-06"], "A field x-ignore-... needs no condition and is not stored.", async |fx| {
+        .extended("post_object/ignored_field", &["PST-06"], "A field that begins with x-ignore- needs no condition and is not stored.", async |fx| {
             let form = Upload::begin(&fx, "k").await?.file(b"file");
             let form = Upload { form: form.form.field("x-ignore-me", "anything"), ..form };
             expect::ok(form.send(&fx).await)?;
             fx.holds("k", b"file").await
         })
         .needs(NEEDS)
-        .extended("post_object/metadata", &["PST-06"], "A field x-amz-meta-... is stored as metadata.", async |fx| {
+        .extended("post_object/metadata", &["PST-06"], "A field that begins with x-amz-meta- is stored as metadata.", async |fx| {
             let form = Upload::begin(&fx, "k").await?.field("x-amz-meta-colour", "blue green").file(b"file");
             expect::ok(form.send(&fx).await)?;
             let head = expect::ok(fx.head_object("k").send().await)?;
