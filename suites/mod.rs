@@ -11,6 +11,7 @@ mod configuration;
 mod consistency;
 mod copy;
 mod cors;
+mod customer_key;
 mod delete;
 mod encryption;
 mod error;
@@ -28,6 +29,12 @@ mod object;
 mod pages;
 mod pagination;
 mod policy;
+mod policy_access;
+mod policy_action;
+mod policy_condition;
+mod policy_document;
+mod policy_path;
+mod policy_public;
 mod presign;
 mod propagation;
 mod range;
@@ -67,10 +74,17 @@ pub fn all() -> Vec<Suite> {
         tagging::suite(),
         acl::suite(),
         policy::suite(),
+        policy_document::suite(),
+        policy_access::suite(),
+        policy_path::suite(),
+        policy_action::suite(),
+        policy_condition::suite(),
+        policy_public::suite(),
         identity::suite(),
         cors::suite(),
         website::suite(),
         encryption::suite(),
+        customer_key::suite(),
         lifecycle::suite(),
         configuration::suite(),
         select::suite(),
