@@ -11,6 +11,7 @@ mod configuration;
 mod consistency;
 mod copy;
 mod cors;
+mod cors_answer;
 mod customer_key;
 mod delete;
 mod encryption;
@@ -82,6 +83,7 @@ pub fn all() -> Vec<Suite> {
         policy_public::suite(),
         identity::suite(),
         cors::suite(),
+        cors_answer::suite(),
         website::suite(),
         encryption::suite(),
         customer_key::suite(),

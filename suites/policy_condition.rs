@@ -81,14 +81,18 @@ const PUTS: [(&str, &str, &str, &[Try]); 4] = [
     (
         "grant_read",
         "Deny",
-        r#"{"Null":{"s3:x-amz-grant-read":"false"}}"#,
+        r#"{"StringLike":{"s3:x-amz-grant-read":"*AllUsers*"}}"#,
         &[("present", "", &[("x-amz-grant-read", "uri=\"http://acs.amazonaws.com/groups/global/AllUsers\"")], false), ("missing", "", &[], true)],
     ),
     (
-        "storage_class",
+        "acl_if_exists",
         "Deny",
-        r#"{"StringNotEqualsIfExists":{"s3:x-amz-storage-class":"STANDARD"}}"#,
-        &[("other", "", &[("x-amz-storage-class", "REDUCED_REDUNDANCY")], false), ("equal", "", &[("x-amz-storage-class", "STANDARD")], true)],
+        r#"{"StringNotEqualsIfExists":{"s3:x-amz-acl":"bucket-owner-full-control"}}"#,
+        &[
+            ("equal", "", &[("x-amz-acl", "bucket-owner-full-control")], true),
+            ("other", "", &[("x-amz-acl", "public-read")], false),
+            ("missing", "", &[], false),
+        ],
     ),
 ];
 
@@ -111,11 +115,10 @@ fn puts(mut suite: Suite) -> Suite {
                 impose_on_puts(&fx, effect, condition).await?;
                 judge(&fx, "PutObject", "k", *one).await
             };
-            let row = if id == "storage_class" { "POL-17" } else { "POL-13" };
+            let row = if id == "acl_if_exists" { "POL-17" } else { "POL-13" };
             suite = open(suite.rare(&format!("put_object/{id}_{}", one.0), &[row], &rule, case));
             suite = match id {
                 "request_tag" => suite.needs(&["policy", "tagging"]),
-                "storage_class" => suite,
                 _ => suite.needs(&["policy", "acl"]),
             };
         }
@@ -193,6 +196,7 @@ fn encryption(mut suite: Suite) -> Suite {
     let case = async |fx: Fixture| {
         let condition = r#"{"Null":{"s3:x-amz-server-side-encryption-customer-algorithm":"false"}}"#;
         impose_on_puts(&fx, "Deny", condition).await?;
+        super::policy::allowed(&fx, "PutObject", "plain", "").await?;
         let put = super::customer_key::raw(anonymous(&fx, "PutObject", "k", "").body("new"), "", &super::customer_key::key(&fx));
         expect::refused(put.send().await, 403, "AccessDenied")?;
         fx.absent("k").await.class(UnsafeIgnore)

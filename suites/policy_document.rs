@@ -139,7 +139,7 @@ fn malformed(mut suite: Suite) -> Suite {
     }
     let rule = "A policy without a byte answers 400 MalformedPolicy and is not stored.";
     suite = suite.common("put_bucket_policy/empty_body", &["POL-03"], rule, async |fx| {
-        turned_down(&fx, "", &[(400, "MalformedPolicy"), (400, "MissingRequestBodyError"), (400, "MissingRequestBody")]).await
+        turned_down(&fx, "", &[(400, "MalformedPolicy"), (400, "MissingRequestBodyError"), (400, "MissingRequestBody"), (411, "")]).await
     });
     suite = suite.needs(&["policy"]).own_bucket();
     for (id, what, policy) in MISMATCHED {

@@ -1,14 +1,14 @@
 //! Suite `policy_public`: which policies count as public, and conditions on where a request comes from.
 
-use proofmark::case::{Answer, Fixture, Refusal, Suite, expect};
+use proofmark::case::{Answer, Checked, Fixture, Refusal, Suite, expect};
 use serde_json::{Value, json};
 
-use super::policy::{anonymous, conditional, document, impose_condition, lift_block, open, statement};
+use super::policy::{anonymous, conditional, document, impose, impose_condition, lift_block, open, statement};
 
 /// The suite.
 pub fn suite() -> Suite {
     let suite = Suite::new("policy_public").source("S3 user guide, Blocking public access: The meaning of \"public\"");
-    network(none(status(suite)))
+    network(none(open(status(suite))))
 }
 
 /// A policy of one Allow (or Deny) for a principal: id, what it is, effect, principal, condition, and whether it is public.
@@ -28,9 +28,10 @@ const SHAPES: [(&str, &str, &str, &str, &str, bool); 13] = [
     ("referer", "for a referer", "Allow", "\"*\"", r#"{"StringLike":{"aws:Referer":"https://www.example.com/*"}}"#, true),
 ];
 
-async fn is_public(fx: &Fixture) -> proofmark::case::Checked<Option<bool>> {
-    let status = expect::ok(fx.s3().get_bucket_policy_status().bucket(fx.bucket()).send().await)?;
-    Ok(status.policy_status.and_then(|status| status.is_public))
+/// `IsPublic` as it is spelled.
+async fn is_public(fx: &Fixture) -> Checked<String> {
+    let status = expect::ok(fx.raw_bucket("GetBucketPolicyStatus", "GET", "?policyStatus").send().await)?;
+    expect::some("IsPublic", status.element("IsPublic"))
 }
 
 fn status(mut suite: Suite) -> Suite {
@@ -43,7 +44,7 @@ fn status(mut suite: Suite) -> Suite {
             };
             one["Principal"] = serde_json::from_str(principal).unwrap_or_default();
             impose_condition(&fx, &[one]).await?;
-            expect::eq("IsPublic", is_public(&fx).await?, Some(public))
+            expect::eq("IsPublic", is_public(&fx).await?.to_lowercase(), public.to_string())
         };
         suite = open(suite.extended(&format!("get_bucket_policy_status/{id}"), &["POL-11"], &rule, case));
     }
@@ -51,9 +52,14 @@ fn status(mut suite: Suite) -> Suite {
     suite = suite.extended("get_bucket_policy_status/one_of_two", &["POL-11"], rule, async |fx| {
         let narrow = conditional(&fx, "Allow", &["s3:GetObject"], &["/*"], r#"{"IpAddress":{"aws:SourceIp":"192.0.2.7/32"}}"#);
         impose_condition(&fx, &[narrow, statement(&fx, "Allow", &["s3:GetObject"], &["/public/*"])]).await?;
-        expect::eq("IsPublic", is_public(&fx).await?, Some(true))
+        expect::eq("IsPublic", is_public(&fx).await?.to_lowercase(), "true".to_owned())
     });
-    open(suite)
+    let rule = "GetBucketPolicyStatus spells IsPublic as XML does, true or false, so that every SDK reads it.";
+    open(suite).extended("get_bucket_policy_status/spelling", &["POL-11"], rule, async |fx| {
+        impose(&fx, &[statement(&fx, "Allow", &["s3:GetObject"], &["/*"])]).await?;
+        let spelled = is_public(&fx).await?;
+        expect::that("IsPublic", ["true", "false"].contains(&spelled.as_str()), "true or false", &spelled)
+    })
 }
 
 fn none(suite: Suite) -> Suite {
@@ -65,12 +71,12 @@ fn none(suite: Suite) -> Suite {
             async |fx| {
                 lift_block(&fx).await;
                 let owner = fx.set_up("ListBuckets", fx.s3().list_buckets().send().await)?.owner.and_then(|owner| owner.id).unwrap_or_default();
-                let forms = [json!({"CanonicalUser": owner}), json!({"AWS": format!("arn:aws:iam:::user/{owner}")}), json!({"AWS": owner})];
+                let forms = [json!({"AWS": format!("arn:aws:iam:::user/{owner}")}), json!({"AWS": owner}), json!({"CanonicalUser": owner})];
                 for form in forms {
                     let mut one: Value = statement(&fx, "Allow", &["s3:GetObject"], &["/*"]);
                     one["Principal"] = form;
                     if fx.s3().put_bucket_policy().bucket(fx.bucket()).policy(document(&[one])).send().await.is_ok() {
-                        return expect::eq("IsPublic", is_public(&fx).await?, Some(false));
+                        return expect::eq("IsPublic", is_public(&fx).await?.to_lowercase(), "false".to_owned());
                     }
                 }
                 expect::unresolved("set-up: no known form of principal names the owner")
@@ -82,10 +88,10 @@ fn none(suite: Suite) -> Suite {
             "get_bucket_policy_status/no_policy",
             &["POL-11"],
             "GetBucketPolicyStatus without a policy answers 404 NoSuchBucketPolicy, or not public.",
-            async |fx| match fx.s3().get_bucket_policy_status().bucket(fx.bucket()).send().await.settle() {
+            async |fx| match fx.raw_bucket("GetBucketPolicyStatus", "GET", "?policyStatus").send().await.settle() {
                 Err(Refusal::Answered { status: 404, code }) if code == "NoSuchBucketPolicy" => Ok(()),
                 Ok(status) => {
-                    expect::eq("IsPublic", status.policy_status.and_then(|status| status.is_public), Some(false))?;
+                    expect::eq("IsPublic", status.element("IsPublic").unwrap_or_default().to_lowercase(), "false".to_owned())?;
                     expect::variant("200 with IsPublic false")
                 }
                 refused => expect::error(refused, 404, "NoSuchBucketPolicy"),
