@@ -1,32 +1,33 @@
 //! Suite `lock`: retention and legal hold. Retentions last seconds, so that nothing stays locked after a run for long.
 
 use aws_sdk_s3::operation::put_object_retention::builders::PutObjectRetentionFluentBuilder;
-use aws_sdk_s3::primitives::DateTime;
 use aws_sdk_s3::types::{
     Delete, ObjectIdentifier, ObjectLockLegalHold, ObjectLockLegalHoldStatus, ObjectLockMode, ObjectLockRetention, ObjectLockRetentionMode,
 };
-use proofmark::case::values::completed;
+use proofmark::case::values::{completed, from_now};
 use proofmark::case::{Checked, Fixture, Suite, WithClass, expect};
 use proofmark::model::FailureClass::{UnsafeIgnore, WrongCode};
 
 /// How long a locked version stays locked: longer than a case takes, short enough for the clean-up to wait for.
 const LOCKED_S: i64 = 20;
 
-fn soon(seconds: i64) -> DateTime {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    DateTime::from_secs(i64::try_from(now.as_secs()).unwrap_or_default() + seconds)
-}
-
 /// Prepares a version of `name` under retention; its id.
 async fn locked(fx: &Fixture, name: &str, mode: ObjectLockMode) -> Checked<String> {
-    let put = fx.put_object(name).object_lock_mode(mode).object_lock_retain_until_date(soon(LOCKED_S)).body(b"locked".to_vec().into());
+    let put = fx.put_object(name).object_lock_mode(mode).object_lock_retain_until_date(from_now(LOCKED_S)).body(b"locked".to_vec().into());
     let put = fx.set_up("PutObject with retention", put.send().await)?;
     expect::some("x-amz-version-id", put.version_id)
 }
 
 fn retain(fx: &Fixture, id: &str, mode: ObjectLockRetentionMode, seconds: i64) -> PutObjectRetentionFluentBuilder {
-    let retention = ObjectLockRetention::builder().mode(mode).retain_until_date(soon(seconds)).build();
+    let retention = ObjectLockRetention::builder().mode(mode).retain_until_date(from_now(seconds)).build();
     fx.s3().put_object_retention().bucket(fx.bucket()).key(fx.key("k")).version_id(id).retention(retention)
+}
+
+/// Claims that HEAD shows a retention of `k` that ends about `seconds` from now.
+async fn retained_for(fx: &Fixture, id: &str, seconds: i64) -> Checked {
+    let head = expect::ok(fx.head_object("k").version_id(id).send().await)?;
+    let left = head.object_lock_retain_until_date().map(|until| until.secs() - from_now(0).secs());
+    expect::that("seconds left", left.is_some_and(|left| (seconds - 8..=seconds).contains(&left)), &format!("about {seconds}"), left)
 }
 
 async fn still_there(fx: &Fixture, name: &str, id: &str) -> Checked {
@@ -47,7 +48,7 @@ pub fn suite() -> Suite {
 fn headers(suite: Suite) -> Suite {
     suite
         .core("put_object/retention_is_stored", &["LCK-11"], "Lock headers of a PUT are stored and returned by HEAD.", async |fx| {
-            let until = soon(LOCKED_S);
+            let until = from_now(LOCKED_S);
             let put = fx.put_object("k").object_lock_mode(ObjectLockMode::Governance).object_lock_retain_until_date(until);
             expect::ok(put.body(b"locked".to_vec().into()).send().await)?;
             let head = expect::ok(fx.head_object("k").send().await)?;
@@ -62,7 +63,7 @@ fn headers(suite: Suite) -> Suite {
             "Retention given at the start of an upload protects the finished object.",
             async |fx| {
                 let create = fx.s3().create_multipart_upload().bucket(fx.bucket()).key(fx.key("k")).object_lock_mode(ObjectLockMode::Governance);
-                let id = expect::ok(create.object_lock_retain_until_date(soon(LOCKED_S)).send().await)?.upload_id.unwrap_or_default();
+                let id = expect::ok(create.object_lock_retain_until_date(from_now(LOCKED_S)).send().await)?.upload_id.unwrap_or_default();
                 let part = fx.upload_part("k", &id, 1, b"locked").await?;
                 let complete = fx.s3().complete_multipart_upload().bucket(fx.bucket()).key(fx.key("k")).upload_id(id);
                 let done = fx.set_up("CompleteMultipartUpload", complete.multipart_upload(completed([part])).send().await)?;
@@ -81,7 +82,7 @@ fn changes(suite: Suite) -> Suite {
             expect::ok(retain(&fx, &id, ObjectLockRetentionMode::Governance, LOCKED_S + 5).send().await)?;
             let get = fx.s3().get_object_retention().bucket(fx.bucket()).key(fx.key("k")).version_id(&id).send().await;
             let until = expect::ok(get)?.retention.and_then(|retention| retention.retain_until_date);
-            expect::that("RetainUntilDate", until.is_some_and(|until| until > soon(LOCKED_S)), "the later date", until)
+            expect::that("RetainUntilDate", until.is_some_and(|until| until > from_now(LOCKED_S)), "the later date", until)
         })
         .lock_bucket()
         .dependents(&["Veeam"])
@@ -92,8 +93,18 @@ fn changes(suite: Suite) -> Suite {
             async |fx| {
                 let id = locked(&fx, "k", ObjectLockMode::Governance).await?;
                 expect::refused(retain(&fx, &id, ObjectLockRetentionMode::Governance, 3).send().await, 403, "AccessDenied")?;
-                let bypass = retain(&fx, &id, ObjectLockRetentionMode::Governance, 3).bypass_governance_retention(true).send().await;
-                expect::ok(bypass).map(drop)
+                retained_for(&fx, &id, LOCKED_S).await
+            },
+        )
+        .lock_bucket()
+        .core(
+            "put_object_retention/shorten_governance_with_bypass",
+            &["LCK-16"],
+            "GOVERNANCE retention is shortened with the bypass header.",
+            async |fx| {
+                let id = locked(&fx, "k", ObjectLockMode::Governance).await?;
+                expect::ok(retain(&fx, &id, ObjectLockRetentionMode::Governance, 3).bypass_governance_retention(true).send().await)?;
+                retained_for(&fx, &id, 3).await
             },
         )
         .lock_bucket()

@@ -19,11 +19,14 @@ mod error;
 mod extension;
 mod form;
 mod form_policy;
+mod history;
 mod identity;
 mod lifecycle;
 mod limit;
 mod listing;
 mod lock;
+mod lock_configuration;
+mod lock_state;
 mod metadata;
 mod multipart;
 mod object;
@@ -39,11 +42,14 @@ mod policy_public;
 mod presign;
 mod propagation;
 mod range;
+mod retention;
 mod select;
 mod shapes;
 mod streaming;
+mod tag_rule;
 mod tagging;
 mod transport;
+mod version;
 mod versioning;
 mod website;
 
@@ -71,8 +77,14 @@ pub fn all() -> Vec<Suite> {
         transport::suite(),
         bucket::suite(),
         versioning::suite(),
+        version::suite(),
+        history::suite(),
+        lock_configuration::suite(),
+        retention::suite(),
         lock::suite(),
+        lock_state::suite(),
         tagging::suite(),
+        tag_rule::suite(),
         acl::suite(),
         policy::suite(),
         policy_document::suite(),

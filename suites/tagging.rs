@@ -58,10 +58,14 @@ pub fn suite() -> Suite {
         .common("put_object_tagging/object_is_untouched", &["TAG-11"], "Tagging changes neither ETag nor Last-Modified.", async |fx| {
             fx.put("k", b"x").await?;
             let before = expect::ok(fx.head_object("k").send().await)?;
+            let listed = async || Ok(expect::ok(fx.list("k").send().await)?.contents().first().and_then(|object| object.last_modified().copied()));
+            let listed_before = listed().await?;
             expect::ok(put_tags(&fx, &[("a", "1")]).send().await)?;
             let after = expect::ok(fx.head_object("k").send().await)?;
             expect::eq("ETag", after.e_tag(), before.e_tag())?;
-            expect::eq("Last-Modified", after.last_modified(), before.last_modified())
+            expect::eq("Last-Modified", after.last_modified(), before.last_modified())?;
+            // A list tells parts of a second where the server has them.
+            expect::eq("LastModified of the list", listed().await?, listed_before)
         })
         .needs(&["tagging"])
         .common(

@@ -102,6 +102,33 @@ pub fn error_as<A: Answer>(answer: A, accepted: &[(u16, &str)]) -> Checked {
     one_of_at(Location::caller(), answer, accepted, FailureClass::WrongEffect)
 }
 
+/// Where sources disagree on how the operation fails: the first way is right, each of the `others` is a recorded variant.
+///
+/// # Errors
+/// One of the others is a variant, success `wrong_effect`, any other error `wrong_code`.
+#[track_caller]
+pub fn error_or<A: Answer>(answer: A, first: (u16, &str), others: &[(u16, &str)]) -> Checked {
+    one_or_variant(Location::caller(), answer, first, others, FailureClass::WrongEffect)
+}
+
+/// Like [`error_or`], for a protection.
+///
+/// # Errors
+/// One of the others is a variant, success `unsafe_ignore`, any other error `wrong_code`.
+#[track_caller]
+pub fn refused_or<A: Answer>(answer: A, first: (u16, &str), others: &[(u16, &str)]) -> Checked {
+    one_or_variant(Location::caller(), answer, first, others, FailureClass::UnsafeIgnore)
+}
+
+fn one_or_variant<A: Answer>(place: Place, answer: A, first: (u16, &str), others: &[(u16, &str)], on_success: FailureClass) -> Checked {
+    let answer = answer.settle().map(drop);
+    one_of_at(place, answer.clone(), &[&[first], others].concat(), on_success)?;
+    match answer {
+        Err(refusal) if one_of_at(place, Err::<(), _>(refusal.clone()), &[first], on_success).is_err() => variant(refusal.describe()),
+        _ => Ok(()),
+    }
+}
+
 fn one_of_at<A: Answer>(place: Place, answer: A, accepted: &[(u16, &str)], on_success: FailureClass) -> Checked {
     let expected = accepted.iter().map(|(status, code)| format!("{status} {code}").trim_end().to_owned()).collect::<Vec<_>>().join(" or ");
     let refusal = match answer.settle() {
@@ -226,6 +253,16 @@ fn short(value: &impl Debug) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_documented_other_way_is_a_variant() {
+        let refused = |status, code: &str| Err::<(), _>(Refusal::Answered { status, code: code.to_owned() });
+        let judged = |answer| refused_or(answer, (409, "InvalidBucketState"), &[(400, "")]);
+        assert_eq!(judged(refused(409, "InvalidBucketState")), Ok(()));
+        assert_eq!(judged(refused(400, "X")), Err(Finding::Variant("400 X".to_owned())));
+        assert!(matches!(judged(refused(409, "Other")), Err(Finding::Broken(FailureClass::WrongCode, _))));
+        assert!(matches!(judged(Ok(())), Err(Finding::Broken(FailureClass::UnsafeIgnore, _))));
+    }
 
     #[test]
     fn deviations_speak_of_values_and_not_of_options() {

@@ -22,7 +22,7 @@ use rand::{Rng as _, SeedableRng as _};
 use sha2::{Digest, Sha256};
 
 use super::finding::{Checked, Finding, Trouble, deviation};
-use super::values::encode_path;
+use super::values::{encode_path, md5_base64};
 use super::{BucketNeed, Case};
 use crate::model::Measure;
 use crate::units::Bytes;
@@ -140,6 +140,11 @@ impl Fixture {
     /// A raw request for the case's bucket.
     pub fn raw_bucket(&self, operation: &str, method: &str, query: &str) -> RawRequest {
         self.raw().request(method, self.bucket(), query).operation(operation)
+    }
+    /// A raw PUT of a configuration in XML; `rest` is key (if any) and query as they stand, e.g. `?versioning`.
+    pub fn raw_document(&self, operation: &str, rest: &str, xml: &str) -> RawRequest {
+        let request = self.raw().request("PUT", self.bucket(), rest).operation(operation);
+        request.header("Content-MD5", md5_base64(xml.as_bytes())).header("Content-Type", "application/xml").body(xml)
     }
     /// What was sent so far.
     pub fn recorder(&self) -> &Recorder {

@@ -17,6 +17,7 @@ mod replay;
 mod run;
 mod steps;
 mod suite;
+mod trials;
 pub mod values;
 
 pub use answer::{Answer, Refusal};
@@ -24,6 +25,7 @@ pub use finding::{Checked, Finding, Trouble, WithClass};
 pub use fixture::Fixture;
 pub use run::{Summary, hindrance, run};
 pub use suite::{BucketNeed, Case, MOST_REQUESTS, Suite};
+pub use trials::Trials;
 
 use crate::model::CaseInfo;
 

@@ -1,5 +1,6 @@
 //! Values that cases compute on the client's side to compare with the vendor's: ETags, checksums, encodings.
 
+use aws_sdk_s3::primitives::DateTime;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -85,6 +86,11 @@ pub fn well_formed(body: &[u8]) -> Result<(), String> {
             _ => {}
         }
     }
+}
+
+/// A date so many seconds from now, in whole seconds.
+pub fn from_now(seconds: i64) -> DateTime {
+    DateTime::from_secs(jiff::Timestamp::now().as_second() + seconds)
 }
 
 /// The `multipart_upload` argument of a completion.

@@ -6,6 +6,7 @@
 //! (Jepsen's `ok`, `fail`, `info`). Checkers never blame a vendor for what an indeterminate write explains.
 
 mod atomic;
+mod cas;
 mod durability;
 mod history;
 mod payload;
@@ -13,6 +14,7 @@ mod regular;
 mod views;
 
 pub use atomic::{RegisterRead, RegisterWrite, is_linearizable};
+pub use cas::{CasLook, CasWrite, cas_violation};
 pub use durability::{Durability, Loss, durability, loss_upper_bound};
 #[cfg(test)]
 pub(crate) use history::read;
