@@ -77,14 +77,6 @@ fn lists(suite: Suite) -> Suite {
             expect::that("owners", owners[0].is_some() && owners[0] == owners[1], "the same id twice", &owners)
         })
         .versioned()
-        .core("list_object_versions/marker_is_latest", &["VER-18"], "Where a delete marker is the newest, it alone is the latest.", async |fx| {
-            fx.enable_versioning().await?;
-            let version = put_version(&fx, "k", b"x").await?;
-            let marker = mark(&fx, "k").await?;
-            let listed = expect::ok(fx.s3().list_object_versions().bucket(fx.bucket()).send().await)?;
-            expect::eq("versions and markers", shown(&listed), (vec![row("k", &version, false)], vec![row("k", &marker, true)]))
-        })
-        .versioned()
         .rare("list_object_versions/version_marker_alone", &["VER-22"], "A version-id-marker without a key-marker answers 400 InvalidArgument.", {
             async |fx| {
                 fx.enable_versioning().await?;

@@ -1,5 +1,6 @@
 //! What S3 must do: one file per feature family. A suite never names a vendor.
 
+mod access;
 mod acl;
 mod attributes;
 mod auth;
@@ -19,6 +20,7 @@ mod error;
 mod extension;
 mod form;
 mod form_policy;
+mod grants;
 mod history;
 mod identity;
 mod lifecycle;
@@ -30,6 +32,7 @@ mod lock_state;
 mod metadata;
 mod multipart;
 mod object;
+mod ownership;
 mod pages;
 mod pagination;
 mod policy;
@@ -41,6 +44,7 @@ mod policy_path;
 mod policy_public;
 mod presign;
 mod propagation;
+mod public_access;
 mod range;
 mod retention;
 mod select;
@@ -86,6 +90,9 @@ pub fn all() -> Vec<Suite> {
         tagging::suite(),
         tag_rule::suite(),
         acl::suite(),
+        access::suite(),
+        ownership::suite(),
+        public_access::suite(),
         policy::suite(),
         policy_document::suite(),
         policy_access::suite(),
