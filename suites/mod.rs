@@ -45,7 +45,9 @@ mod policy_public;
 mod presign;
 mod propagation;
 mod public_access;
+mod race;
 mod range;
+mod register;
 mod retention;
 mod select;
 mod shapes;
@@ -111,6 +113,8 @@ pub fn all() -> Vec<Suite> {
         select::suite(),
         extension::suite(),
         consistency::suite(),
+        race::suite(),
+        register::suite(),
         error::suite(),
         client::suite(),
         limit::suite(),

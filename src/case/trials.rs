@@ -2,6 +2,8 @@
 //!
 //! The main type is [`Trials`].
 
+use tokio::task::JoinSet;
+
 use super::finding::{Checked, Finding};
 use super::fixture::Fixture;
 use crate::model::Measure;
@@ -15,6 +17,24 @@ pub struct Trials {
 }
 
 impl Trials {
+    /// Runs `count` trials at the same time; `trial` is handed their numbers, in order.
+    ///
+    /// # Errors
+    /// Like [`Trials::add`].
+    pub async fn at_once<F, Fut>(count: u64, trial: F) -> Checked<Self>
+    where
+        F: Fn(u64) -> Fut,
+        Fut: Future<Output = Checked> + Send + 'static,
+    {
+        let (mut trials, mut tasks) = (Self::default(), JoinSet::new());
+        for number in 0..count {
+            tasks.spawn(trial(number));
+        }
+        while let Some(ended) = tasks.join_next().await {
+            trials.add(ended.unwrap_or_else(|_| Err(Finding::Unresolved("harness: a trial panicked".to_owned()))))?;
+        }
+        Ok(trials)
+    }
     /// Counts one trial.
     ///
     /// # Errors
@@ -64,10 +84,11 @@ mod tests {
         assert_eq!(deviation.observed, "2");
     }
 
-    #[test]
-    fn what_no_trial_may_decide_ends_them() {
-        let mut trials = Trials::default();
-        assert!(matches!(trials.add(expect::unresolved("harness")), Err(Finding::Unresolved(_))));
-        assert_eq!(trials.trials, 0);
+    #[tokio::test]
+    async fn what_no_trial_may_decide_ends_them() {
+        assert!(matches!(Trials::default().add(expect::unresolved("harness")), Err(Finding::Unresolved(_))));
+        let counted = Trials::at_once(5, |number| async move { expect::eq("number", number, 3) }).await.unwrap();
+        assert_eq!((counted.trials, counted.violations), (5, 4));
+        assert!(matches!(Trials::at_once(2, |_| async { panic!("a trial") }).await, Err(Finding::Unresolved(_))));
     }
 }
