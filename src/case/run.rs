@@ -96,6 +96,23 @@ fn outcome(written: &Result<CaseRecord, StoreError>) -> Result<Completion, Faile
 
 /// Runs one case and appends its record. A case that the end of the run cut off has none: a resumed run begins it anew.
 pub(super) async fn record(link: &Link, case: &Case) -> Result<Option<CaseRecord>, StoreError> {
+    Ok(run_one(link, case).await?.map(|ran| ran.record))
+}
+
+/// A case that ran: its record, and what was sent and answered.
+#[derive(Debug)]
+pub struct Ran {
+    /// The record, as it was appended.
+    pub record: CaseRecord,
+    /// All attempts' exchanges.
+    pub exchanges: Vec<Exchange>,
+}
+
+/// Runs one case, without the test runner, and appends its record; none where the end of the run cut it off.
+///
+/// # Errors
+/// When the record or its evidence cannot be written.
+pub async fn run_one(link: &Link, case: &Case) -> Result<Option<Ran>, StoreError> {
     let started = Instant::now();
     let (mut attempts, measures) = (Vec::new(), Measures::default());
     let judged = match hindrance(&link.vendor, link.access.alt.is_some(), case) {
@@ -134,7 +151,7 @@ pub(super) async fn record(link: &Link, case: &Case) -> Result<Option<CaseRecord
         client: link.client.clone(),
     };
     link.sink.case(&record)?;
-    Ok(Some(record))
+    Ok(Some(Ran { record, exchanges: attempts.into_iter().flatten().collect() }))
 }
 
 /// What was sent and answered, attempt by attempt.

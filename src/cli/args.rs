@@ -34,6 +34,8 @@ pub enum Command {
     Conformance(ConformanceArgs),
     /// Print a presigned URL, as the lines of tickets use it.
     Presign(PresignArgs),
+    /// Prove that the conformance cases can fail: run them against mutants of a server.
+    Mutants(MutantsArgs),
     /// Run a fault proxy in front of a server.
     Proxy(ProxyArgs),
     /// Install, start and stop the servers of vendors that have a lifecycle script.
@@ -145,6 +147,33 @@ pub struct PresignArgs {
     /// The URL, encoded as it is to be sent.
     #[arg(value_name = "URL")]
     pub url: String,
+/// `proofmark mutants`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  proofmark mutants --vendor minio --sample 40                      a seeded choice, a few minutes\n  \
+    proofmark mutants --vendor minio                                  the whole table of mutants and cases\n  \
+    proofmark mutants --vendor minio --mutant put-if-match-ignored --case conditional::")]
+pub struct MutantsArgs {
+    /// Vendor whose server is mutated; its own verdicts are the baseline.
+    #[arg(long, value_name = "NAME")]
+    pub vendor: String,
+    /// Run this many mutants, chosen by the seed, each against a few cases of its areas.
+    #[arg(long, value_name = "NUMBER")]
+    pub sample: Option<usize>,
+    /// Only mutants whose id holds this; repeatable.
+    #[arg(long = "mutant", value_name = "ID", num_args = 1..)]
+    pub mutants: Vec<String>,
+    /// Only cases whose id holds this; repeatable.
+    #[arg(long = "case", value_name = "FILTER")]
+    pub cases: Vec<String>,
+    /// Directory that runs are written to.
+    #[arg(long, value_name = "DIR", default_value = "runs")]
+    pub out: PathBuf,
+    /// Mutants at work at once.
+    #[arg(long, value_name = "NUMBER", default_value_t = 6)]
+    pub jobs: usize,
+    /// Seed of every random choice [default: drawn, and recorded in run.json].
+    #[arg(long, value_name = "NUMBER")]
+    pub seed: Option<u64>,
 }
 
 /// `proofmark proxy`.

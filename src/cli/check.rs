@@ -7,11 +7,12 @@ use std::process::ExitCode;
 use super::args::CheckArgs;
 use super::{Context, Failure, output};
 use crate::config::{
-    Application, ConfigError, Profile, Requirement, Root, Vendor, Waiver, check_files, error_at, load_scenario, load_vendor, nearest, parse,
-    toml_stems,
+    Application, ConfigError, Mutant, Profile, Requirement, Root, Vendor, Waiver, check_files, error_at, load_mutants, load_scenario, load_vendor,
+    nearest, parse, stem, toml_stems,
 };
 use crate::model::{ScenarioId, VendorId};
 use crate::report::{ReportError, check_templates};
+use crate::wire::operation;
 
 /// Checks the named files, or all of them; every error is printed on a line of its own.
 pub fn main(context: &Context, args: &CheckArgs) -> Result<ExitCode, Failure> {
@@ -51,7 +52,8 @@ fn templates(root: &Root) -> Result<(), ConfigError> {
 fn all_files(root: &Root) -> Vec<PathBuf> {
     let scenarios = ["throughput", "failure", "cost", "profiles"].map(|kind| root.scenarios().join(kind));
     let folders = [root.vendors(), root.applications()].into_iter().chain(scenarios);
-    folders.flat_map(|folder| toml_stems(&folder).into_iter().map(move |stem| folder.join(format!("{stem}.toml")))).collect()
+    let files = folders.flat_map(|folder| toml_stems(&folder).into_iter().map(move |stem| folder.join(format!("{stem}.toml"))));
+    files.chain([root.suites().join("mutants.toml")].into_iter().filter(|file| file.exists())).collect()
 }
 
 /// Names in a valid file that must exist elsewhere.
@@ -59,9 +61,20 @@ fn references(context: &Context, root: &Root, file: &Path) -> Vec<ConfigError> {
     match file.parent().and_then(Path::file_name).and_then(|name| name.to_str()) {
         Some("vendors") => parse::<Vendor>(file).map(|vendor| vendor_references(context, file, &vendor)).unwrap_or_default(),
         Some("applications") => parse::<Application>(file).map(|application| application_references(context, file, &application)).unwrap_or_default(),
+        Some("suites") if stem(file) == "mutants" => load_mutants(root).map(|mutants| unknown_operations(file, &mutants)).unwrap_or_default(),
         Some("profiles") => parse::<Profile>(file).map(|profile| profile_references(context, root, file, &profile)).unwrap_or_default(),
         _ => Vec::new(),
     }
+}
+
+fn unknown_operations(file: &Path, mutants: &[Mutant]) -> Vec<ConfigError> {
+    let known = operation::names();
+    let named = mutants.iter().flat_map(|mutant| &mutant.operations).filter(|name| !known.contains(name.as_str()));
+    let told = named.collect::<BTreeSet<_>>().into_iter().map(|name| {
+        let hint = nearest(name, known.iter().copied()).map_or(String::new(), |near| format!("; did you mean {near:?}?"));
+        error_at(file, "mutant.operations", &format!("\"{name}\""), format!("there is no operation {name:?}{hint}"))
+    });
+    told.collect()
 }
 
 fn vendor_references(context: &Context, file: &Path, vendor: &Vendor) -> Vec<ConfigError> {

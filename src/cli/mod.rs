@@ -14,6 +14,7 @@ mod explain;
 mod failure;
 mod lab;
 mod list;
+mod mutants;
 mod output;
 mod presign;
 mod progress;
@@ -90,6 +91,7 @@ fn dispatch(context: &Context, command: Command) -> Result<ExitCode, Failure> {
         Command::Clean(args) => clean::main(context, &args),
         Command::Explain(args) => explain::main(&args),
         Command::Presign(args) => presign::main(context, &args),
+        Command::Mutants(args) => mutants::main(context, &args),
         Command::Proxy(args) => proxy::main(context, &args),
     }
 }

@@ -179,6 +179,7 @@ fn check_file(file: &Path) -> Result<(), ConfigError> {
         "failure" => parse_valid(file, super::FailureSpec::validate).map(drop),
         "applications" => parse_valid(file, Application::validate).map(drop),
         "cost" => parse_valid(file, super::CostWorkload::validate).map(drop),
+        "suites" if stem(file) == "mutants" => super::mutant::read_mutants(file).map(drop),
         other => {
             Err(ConfigError::new(file, format!("is in the folder {other:?}: expected vendors, profiles, applications, throughput, failure or cost")))
         }

@@ -6,6 +6,7 @@ mod error;
 mod failure;
 mod fault;
 mod file;
+mod mutant;
 mod price;
 mod profile;
 mod root;
@@ -21,6 +22,7 @@ pub use error::{ConfigError, nearest};
 pub use failure::{FailureProbe, FailureSpec, FailureTiming, PART_SIZE};
 pub use fault::{DegradeRule, FaultKind, Phase};
 pub use file::{check_files, error_at, load_applications, load_profile, load_scenario, load_vendor, parse, stem, toml_stems};
+pub use mutant::{Auth, Change, Flaw, Mutant, Spelling, TextHeaders, When, Which, load_mutants};
 pub use price::{
     Averaging, EgressPrice, Gigabyte, Month, OverRatio, PriceCard, RequestPrice, RetrievalPrice, StoragePrice, StorageUnit, Tier, Trust, Window,
 };

@@ -10,6 +10,7 @@ mod host;
 mod identity;
 mod inputs;
 mod measure;
+pub mod mutants;
 mod plan;
 mod probe;
 mod resume;

@@ -86,6 +86,11 @@ impl Link {
         let access = Arc::new(access);
         Self { net: Arc::new(Net::new(self.id.as_str(), access.clone(), self.net.redactor.clone())), access, ..self.clone() }
     }
+    /// The same vendor with buckets and prefixes of its own: what runs on it meets nothing of the others. Their names still start with the
+    /// run's prefix.
+    pub fn apart(&self, name: &str) -> Self {
+        Self { prefix: format!("{}{name}-", self.prefix), spaces: Spaces::default(), ..self.fresh() }
+    }
     /// The same link with no connection open.
     pub fn fresh(&self) -> Self {
         Self { net: Arc::new(self.net.fresh()), ..self.clone() }

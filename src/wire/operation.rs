@@ -49,6 +49,40 @@ const OBJECT: [(&str, &str, &str, &str); 7] = [
     ("uploadId", "ListParts", "", "AbortMultipartUpload"),
 ];
 
+/// Operations that stand in no table.
+const PLAIN: [&str; 24] = [
+    "AbortMultipartUpload",
+    "CompleteMultipartUpload",
+    "CopyObject",
+    "CreateBucket",
+    "CreateMultipartUpload",
+    "DeleteBucket",
+    "DeleteObject",
+    "DeleteObjects",
+    "GetObject",
+    "HeadBucket",
+    "HeadObject",
+    "ListBuckets",
+    "ListMultipartUploads",
+    "ListObjectVersions",
+    "ListObjects",
+    "ListObjectsV2",
+    "PostObject",
+    "Preflight",
+    "PutObject",
+    "RestoreObject",
+    "SelectObjectContent",
+    "UploadPart",
+    "UploadPartCopy",
+    UNKNOWN,
+];
+
+/// Every name that [`name`] gives.
+pub fn names() -> std::collections::BTreeSet<&'static str> {
+    let tables = BUCKET.iter().chain(&OBJECT).flat_map(|(_, get, put, delete)| [*get, *put, *delete]);
+    tables.chain(PLAIN).filter(|name| !name.is_empty()).collect()
+}
+
 /// What a request is addressed to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Level {

@@ -12,6 +12,7 @@ mod failure_real;
 mod lies;
 mod load;
 mod load_server;
+mod mutants;
 mod proxy;
 mod proxy_bytes;
 mod proxy_real;

@@ -7,6 +7,7 @@ use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncWriteExt, WriteHalf};
 
 use super::message::{Body, Head, Incoming, Start};
+use super::mutate::Hit;
 use super::pace::Pace;
 use super::rules::Fault;
 use crate::config::FaultKind;
@@ -30,13 +31,14 @@ pub(super) struct Answer<'a> {
     method: String,
     has_continued: bool,
     faults: &'a [Fault],
+    hit: Option<&'a Hit>,
     pace: Pace,
     is_dropped: bool,
     delay: Duration,
 }
 
 impl<'a> Answer<'a> {
-    pub fn new(request: &Head, has_continued: bool, faults: &'a [Fault]) -> Self {
+    pub fn new(request: &Head, has_continued: bool, faults: &'a [Fault], hit: Option<&'a Hit>) -> Self {
         let delays = faults.iter().map(|fault| match fault.kind() {
             FaultKind::Delay { time, jitter } => time.0 + fault.spread(jitter.0),
             _ => Duration::ZERO,
@@ -45,6 +47,7 @@ impl<'a> Answer<'a> {
             method: request.method().to_owned(),
             has_continued,
             faults,
+            hit,
             pace: Pace::of(faults),
             is_dropped: faults.iter().any(|fault| matches!(fault.kind(), FaultKind::DropResponse {})),
             delay: delays.sum(),
@@ -70,6 +73,9 @@ impl<'a> Answer<'a> {
                 }
                 continue;
             }
+            if let Some(hit) = self.hit.filter(|hit| is_final && hit.wants_answer(&head)) {
+                return self.pass_mutated(hit, head, from, to).await;
+            }
             self.count_tempo();
             tokio::time::sleep(self.delay).await;
             self.remove_headers(&mut head);
@@ -81,6 +87,24 @@ impl<'a> Answer<'a> {
                 _ => Ok(End::Tunnel),
             };
         }
+    }
+
+    /// Reads the answer to its end, and passes what the mutant makes of it.
+    async fn pass_mutated(&self, hit: &Hit, head: Head, from: &mut Incoming, to: &mut WriteHalf<Stream>) -> io::Result<End> {
+        let Some(mut body) = head.response_body(&self.method) else {
+            to.write_all(&head.to_bytes()).await?;
+            return Ok(End::Tunnel);
+        };
+        let closes = head.closes() || body.ends_by_close();
+        let mut bytes = Vec::new();
+        while let Some(piece) = body.next(from).await? {
+            if piece.is_payload {
+                bytes.extend_from_slice(&piece.bytes);
+            }
+        }
+        to.write_all(&hit.answer(head, bytes)).await?;
+        to.flush().await?;
+        Ok(if closes { End::Close } else { End::Open })
     }
 
     /// Faults of tempo are done to every answer.

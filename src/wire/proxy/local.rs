@@ -27,6 +27,14 @@ pub(super) fn status(status: u16, code: &str, request: &Head) -> Vec<u8> {
 /// In place of the server's request id: the server never saw the request.
 const REQUEST_ID: &str = "FAULTPROXY000000";
 
+/// An answer with this status and body.
+pub(super) fn plain(status: u16, body: &str, method: &str) -> Vec<u8> {
+    let reason = http::StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()).unwrap_or("Unknown");
+    let length = if status == 204 { String::new() } else { format!("content-length: {}\r\n", body.len()) };
+    let body = if method == "HEAD" { "" } else { body };
+    format!("HTTP/1.1 {status} {reason}\r\nx-amz-request-id: {REQUEST_ID}\r\n{length}\r\n{body}").into_bytes()
+}
+
 /// The answer to a PUT that was taken and thrown away: the entity tag is the one that a server would give.
 pub(super) fn stored(etag: &str) -> Vec<u8> {
     format!("HTTP/1.1 200 OK\r\nx-amz-request-id: {REQUEST_ID}\r\netag: \"{etag}\"\r\ncontent-length: 0\r\n\r\n").into_bytes()

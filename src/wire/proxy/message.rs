@@ -71,6 +71,11 @@ pub(super) struct Head {
 }
 
 impl Head {
+    /// A head with this first line and no headers.
+    #[cfg(test)]
+    pub fn of(line: &str) -> Self {
+        Self { line: line.to_owned(), headers: Vec::new(), raw: None }
+    }
     /// First value of a header that is text.
     pub fn header(&self, name: &str) -> Option<&str> {
         let found = self.headers.iter().find(|(present, _)| present.eq_ignore_ascii_case(name));

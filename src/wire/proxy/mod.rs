@@ -4,7 +4,8 @@
 //! connection has one server connection of its own, so that what one side does to its connection reaches the other. A server that
 //! cannot be reached, or breaks off, shows as a closed connection: the proxy makes up no answer that no rule asks for.
 //!
-//! A changed request is signed anew only if it was signed right: see `tamper`. Limits: a body that a fault must see as a whole is at most
+//! A changed request is signed anew only if it was signed right: see `tamper`. [`Proxy::mutant`] makes the server one that breaks a rule of
+//! S3, to prove that the suites notice: see `mutate`. Limits: a body that a fault must see as a whole is at most
 //! [`MAX_WHOLE`] long, else the request passes unchanged; a flipped byte in a part of a multipart upload with checksums is found by the
 //! server on completion, because the client lists the checksums of its parts.
 
@@ -13,6 +14,7 @@ mod answer;
 mod digest;
 mod local;
 mod message;
+mod mutate;
 mod pace;
 mod relay;
 mod rules;
@@ -32,7 +34,8 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use super::address::Address;
 use super::{Access, Credentials, Dialer, Stream};
-use crate::config::{DegradeRule, Endpoint, Phase};
+use crate::config::{DegradeRule, Endpoint, Mutant, Phase};
+use mutate::Mutation;
 use rules::Rules;
 
 /// Longest request body that is held as a whole for a fault that must see or change it, in bytes.
@@ -77,6 +80,7 @@ struct Shared {
     upstream: Upstream,
     credentials: Vec<Credentials>,
     rules: Rules,
+    mutation: Option<Arc<Mutation>>,
     next_endpoint: AtomicUsize,
     connections: AtomicU64,
     requests: AtomicU64,
@@ -113,12 +117,22 @@ impl Proxy {
     /// # Errors
     /// When the address cannot be listened on.
     pub async fn start(listen: SocketAddr, upstream: Upstream, credentials: Vec<Credentials>, rules: Vec<DegradeRule>) -> io::Result<Self> {
+        Self::start_with(listen, upstream, credentials, rules, None).await
+    }
+    async fn start_with(
+        listen: SocketAddr,
+        upstream: Upstream,
+        credentials: Vec<Credentials>,
+        rules: Vec<DegradeRule>,
+        mutation: Option<Arc<Mutation>>,
+    ) -> io::Result<Self> {
         let listener = TcpListener::bind(listen).await?;
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared {
             upstream,
             credentials,
             rules: Rules::default(),
+            mutation,
             next_endpoint: AtomicUsize::new(0),
             connections: AtomicU64::new(0),
             requests: AtomicU64::new(0),
@@ -135,6 +149,19 @@ impl Proxy {
     pub async fn before(access: &Access, rules: Vec<DegradeRule>) -> io::Result<Self> {
         let credentials = std::iter::once(&access.credentials).chain(&access.alt).cloned().collect();
         Self::start(SocketAddr::from(([127, 0, 0, 1], 0)), Upstream::of(access), credentials, rules).await
+    }
+    /// A proxy that makes a vendor's servers behave as a mutant does.
+    ///
+    /// # Errors
+    /// When no port can be listened on.
+    pub async fn mutant(access: &Access, mutant: Mutant) -> io::Result<Self> {
+        let credentials: Vec<Credentials> = std::iter::once(&access.credentials).chain(&access.alt).cloned().collect();
+        let mutation = Arc::new(Mutation::new(mutant, credentials.clone(), &access.region));
+        Self::start_with(SocketAddr::from(([127, 0, 0, 1], 0)), Upstream::of(access), credentials, Vec::new(), Some(mutation)).await
+    }
+    /// How many requests or answers the mutant changed.
+    pub fn mutated(&self) -> u64 {
+        self.shared.mutation.as_ref().map_or(0, |mutation| mutation.fired())
     }
     /// Where to connect to.
     pub fn endpoint(&self) -> Endpoint {

@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 
 use super::answer::{Answer, End};
 use super::message::{Body, Head, Incoming, Piece, Side, Start};
+use super::mutate::{Hit, Outcome};
 use super::pace::Pace;
 use super::rules::Fault;
 use super::tamper::{self, Whole};
@@ -93,7 +94,11 @@ impl Connection {
             return Ok(Next::Tunnel);
         };
         self.shared.requests.fetch_add(1, Ordering::Relaxed);
-        let faults = self.shared.rules.choose(self.operation(&head));
+        let operation = self.operation(&head);
+        if let Some(hit) = self.shared.mutation.as_ref().and_then(|mutation| Hit::of(mutation, operation, &head)) {
+            return self.mutated(head, body, &hit).await;
+        }
+        let faults = self.shared.rules.choose(operation);
         // Without a fault nothing depends on the signature, and a benchmark should not pay for its check.
         let check = if faults.is_empty() { Check::NotOurs } else { tamper::check(&head, &self.shared.credentials) };
         for fault in &faults {
@@ -103,7 +108,39 @@ impl Connection {
         }
         let outbound = self.prepare(head, body, &faults, check).await?;
         self.double(&outbound, &faults);
-        self.pass(outbound, &faults).await
+        self.pass(outbound, &faults, None).await
+    }
+
+    /// An exchange that the proxy's mutant touches.
+    async fn mutated(&mut self, head: Head, body: Body, hit: &Hit) -> io::Result<Next> {
+        if !hit.wants_request() {
+            return self.pass(Outbound { head, pieces: Vec::new(), body, has_continued: false }, &[], Some(hit)).await;
+        }
+        let closes = head.closes();
+        let (mut whole, body, has_continued) = self.read_whole(head, body).await?;
+        if body.is_empty()
+            && let Outcome::Answered(answer) = hit.request(&mut whole)
+        {
+            self.client.out.write_all(&answer).await?;
+            return Ok(if closes { Next::Close } else { Next::Again });
+        }
+        self.pass(Outbound { head: whole.head, pieces: whole.pieces, body, has_continued }, &[], Some(hit)).await
+    }
+
+    /// Reads a request to its end, or to what can be held of it.
+    async fn read_whole(&mut self, head: Head, mut body: Body) -> io::Result<(Whole, Body, bool)> {
+        let mut whole = Whole { head, pieces: Vec::new() };
+        let has_continued = !body.is_empty() && whole.head.has_word("expect", "100-continue");
+        if has_continued {
+            self.client.out.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").await?;
+        }
+        let mut held = 0;
+        while held <= MAX_WHOLE {
+            let Some(piece) = body.next(&mut self.client.incoming).await? else { break };
+            held += piece.bytes.len();
+            whole.pieces.push(piece);
+        }
+        Ok((whole, body, has_continued))
     }
 
     /// The next request; none when the server ended the idle connection first, which the client is to see as well, with its last words.
@@ -175,26 +212,14 @@ impl Connection {
     }
 
     /// Reads the body if a fault needs it, and changes what the faults say.
-    async fn prepare(&mut self, head: Head, mut body: Body, faults: &[Fault], check: Check) -> io::Result<Outbound> {
-        let mut whole = Whole { head, pieces: Vec::new() };
-        let mut has_continued = false;
-        if tamper::wants_body(faults, &whole.head, &check) && !body.is_empty() {
-            if whole.head.has_word("expect", "100-continue") {
-                self.client.out.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").await?;
-                has_continued = true;
-            }
-            let mut held = 0;
-            while held <= MAX_WHOLE {
-                let Some(piece) = body.next(&mut self.client.incoming).await? else { break };
-                held += piece.bytes.len();
-                whole.pieces.push(piece);
-            }
-            if !body.is_empty() {
-                return Ok(Outbound { head: whole.head, pieces: whole.pieces, body, has_continued });
-            }
+    async fn prepare(&mut self, mut head: Head, body: Body, faults: &[Fault], check: Check) -> io::Result<Outbound> {
+        if !tamper::wants_body(faults, &head, &check) || body.is_empty() {
+            tamper::tamper_head(&mut head, faults, &check);
+            return Ok(Outbound { head, pieces: Vec::new(), body, has_continued: false });
+        }
+        let (mut whole, body, has_continued) = self.read_whole(head, body).await?;
+        if body.is_empty() {
             tamper::tamper(&mut whole, faults, check);
-        } else {
-            tamper::tamper_head(&mut whole.head, faults, &check);
         }
         Ok(Outbound { head: whole.head, pieces: whole.pieces, body, has_continued })
     }
@@ -216,8 +241,8 @@ impl Connection {
         });
     }
 
-    async fn pass(&mut self, outbound: Outbound, faults: &[Fault]) -> io::Result<Next> {
-        let answer = Answer::new(&outbound.head, outbound.has_continued, faults);
+    async fn pass(&mut self, outbound: Outbound, faults: &[Fault], hit: Option<&Hit>) -> io::Result<Next> {
+        let answer = Answer::new(&outbound.head, outbound.has_continued, faults, hit);
         let closes = outbound.head.closes();
         let is_waiting = outbound.head.has_word("expect", "100-continue");
         let shared = self.shared.clone();

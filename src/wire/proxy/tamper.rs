@@ -122,7 +122,7 @@ fn corrupt(request: &mut Whole, faults: &[Fault]) {
     }
 }
 
-fn is_aws_chunked(head: &Head) -> bool {
+pub(super) fn is_aws_chunked(head: &Head) -> bool {
     head.header("x-amz-content-sha256").is_some_and(|hash| hash.starts_with("STREAMING-")) || head.has_word("content-encoding", "aws-chunked")
 }
 

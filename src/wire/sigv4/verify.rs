@@ -155,6 +155,26 @@ impl Verified {
     pub fn payload_hash(&self) -> &str {
         &self.payload_hash
     }
+    /// The access key that signed.
+    pub fn access_key(&self) -> &str {
+        &self.access_key
+    }
+    /// Names of the signed headers.
+    pub fn signed(&self) -> &[String] {
+        &self.signed
+    }
+    /// The region of the credential's scope.
+    pub fn region(&self) -> &str {
+        &self.scope.region
+    }
+    /// The moment of signing: `20130524T000000Z`.
+    pub fn time(&self) -> &str {
+        &self.scope.time
+    }
+    /// Whether the signature stands in the query.
+    pub fn is_presigned(&self) -> bool {
+        self.presigned
+    }
     /// The signature in hex; the seed of signed chunks.
     pub fn signature(&self) -> &str {
         &self.signature
