@@ -147,6 +147,8 @@ pub struct PresignArgs {
     /// The URL, encoded as it is to be sent.
     #[arg(value_name = "URL")]
     pub url: String,
+}
+
 /// `proofmark mutants`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  proofmark mutants --vendor minio --sample 40                      a seeded choice, a few minutes\n  \
