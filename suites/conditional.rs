@@ -3,9 +3,10 @@
 use proofmark::case::values::completed;
 use proofmark::case::{Answer, Checked, Fixture, Refusal, Suite, WithClass, expect};
 use proofmark::model::FailureClass::UnsafeIgnore;
+use proofmark::model::Measure;
 use proofmark::units::Bytes;
 
-const OTHER_ETAG: &str = "\"00000000000000000000000000000000\"";
+pub(super) const OTHER_ETAG: &str = "\"00000000000000000000000000000000\"";
 
 /// The suite.
 pub fn suite() -> Suite {
@@ -99,24 +100,9 @@ fn writes(suite: Suite) -> Suite {
             expect::refused(put, 404, "NoSuchKey")?;
             fx.absent("k").await
         })
-        .core(
-            "put_object/conditions_are_never_ignored",
-            &["CWR-15"],
-            "A server refuses a condition that it cannot check; it never stores in spite of it.",
-            async |fx| {
-                fx.put("k", b"old").await?;
-                for condition in [("*", None), ("", Some(OTHER_ETAG))] {
-                    let none_match = Some(condition.0.to_owned()).filter(|value| !value.is_empty());
-                    let put = fx.put_object("k").set_if_none_match(none_match).set_if_match(condition.1.map(str::to_owned));
-                    expect::refused_as(put.body(b"new".to_vec().into()).send().await, &[(412, ""), (501, ""), (400, "")])?;
-                    fx.holds("k", b"old").await.class(UnsafeIgnore)?;
-                }
-                Ok(())
-            },
-        )
 }
 
-async fn one_part(
+pub(super) async fn one_part(
     fx: &Fixture,
     body: &[u8],
 ) -> Checked<aws_sdk_s3::operation::complete_multipart_upload::builders::CompleteMultipartUploadFluentBuilder> {
@@ -150,15 +136,36 @@ fn completions(suite: Suite) -> Suite {
         )
         .dependents(&["S3A", "Iceberg", "object_store"])
         .common(
-            "complete_multipart_upload/if_match",
+            "complete_multipart_upload/if_match_equal",
             &["CWR-09"],
-            "A completion with If-Match answers 412 for another ETag and 200 for the present one.",
+            "A completion with the present ETag in If-Match replaces the object.",
             async |fx| {
                 let etag = fx.put("k", b"old").await?;
-                expect::refused(one_part(&fx, b"new").await?.if_match(OTHER_ETAG).send().await, 412, "PreconditionFailed")?;
-                fx.holds("k", b"old").await?;
                 expect::ok(one_part(&fx, b"new").await?.if_match(etag).send().await)?;
                 fx.holds("k", b"new").await
+            },
+        )
+        .dependents(&["Elasticsearch"])
+        .common(
+            "complete_multipart_upload/if_match_other",
+            &["CWR-09"],
+            "A completion with another ETag in If-Match answers 412 and keeps the old data.",
+            async |fx| {
+                fx.put("k", b"old").await?;
+                let complete = one_part(&fx, b"new").await?.if_match(OTHER_ETAG).send().await;
+                expect::refused(complete, 412, "PreconditionFailed")?;
+                fx.holds("k", b"old").await
+            },
+        )
+        .dependents(&["Elasticsearch"])
+        .common(
+            "complete_multipart_upload/if_match_absent",
+            &["CWR-09"],
+            "A completion with If-Match on an absent key answers 404 NoSuchKey.",
+            async |fx| {
+                let complete = one_part(&fx, b"new").await?.if_match(OTHER_ETAG).send().await;
+                expect::refused(complete, 404, "NoSuchKey")?;
+                fx.absent("k").await
             },
         )
 }
@@ -178,6 +185,12 @@ async fn race<F: Future<Output = R> + Send + 'static, R: Answer + Send + 'static
     Ok(won)
 }
 
+/// Keeps in how many of `n` rounds a race ended as the rule says, and claims that it was all of them.
+fn in_all_rounds(fx: &Fixture, measure: &str, k: u64, n: u64) -> Checked {
+    fx.measure(Measure::share(measure, k, n));
+    expect::eq("rounds that ended as they must", k, n).class(UnsafeIgnore)
+}
+
 fn races(suite: Suite) -> Suite {
     suite
         .core(
@@ -185,27 +198,64 @@ fn races(suite: Suite) -> Suite {
             &["CWR-11"],
             "Of 8 concurrent PUTs with If-None-Match: * exactly one succeeds, and its data stays.",
             async |fx| {
-                let bodies: Vec<Vec<u8>> = (0..8).map(|_| fx.random_bytes(Bytes::kib(4))).collect();
-                let puts = bodies.iter().map(|body| fx.put_object("k").if_none_match("*").body(body.clone().into()).send()).collect();
-                let won = race(puts).await?;
-                expect::eq("winners", won.iter().filter(|won| **won).count(), 1).class(UnsafeIgnore)?;
-                let winner = won.iter().position(|won| *won).unwrap_or_default();
-                fx.holds("k", &bodies[winner]).await.class(UnsafeIgnore)
+                const ROUNDS: u64 = 5;
+                let mut held = 0;
+                for round in 0..ROUNDS {
+                    let key = format!("k{round}");
+                    let bodies: Vec<Vec<u8>> = (0..8).map(|_| fx.random_bytes(Bytes::kib(4))).collect();
+                    let puts = bodies.iter().map(|body| fx.put_object(&key).if_none_match("*").body(body.clone().into()).send()).collect();
+                    let winners: Vec<usize> = race(puts).await?.iter().enumerate().filter(|(_, won)| **won).map(|(at, _)| at).collect();
+                    let kept = fx.get(&key).await?;
+                    held += u64::from(matches!(winners.as_slice(), [winner] if bodies[*winner] == kept));
+                }
+                in_all_rounds(&fx, "one_winner_share", held, ROUNDS)
             },
         )
+        .sends(50)
         .dependents(&["leader election", "Delta Lake"])
         .core("put_object/if_match_counter", &["CWR-12"], "A counter that 4 writers increment with If-Match counts every success once.", async |fx| {
+            const ROUNDS: u64 = 6;
             fx.put("k", b"0").await?;
-            let (mut successes, mut counted) = (0, 0);
-            for _ in 0..6 {
+            let (mut held, mut counted, mut successes) = (0, 0, 0);
+            for _ in 0..ROUNDS {
                 let etag = expect::ok(fx.head_object("k").send().await)?.e_tag.unwrap_or_default();
                 let next = |_| fx.put_object("k").if_match(&etag).body((counted + 1).to_string().into_bytes().into()).send();
-                successes += race((0..4).map(next).collect()).await?.into_iter().filter(|won| *won).count();
-                counted = String::from_utf8_lossy(&fx.get("k").await?).parse().unwrap_or(usize::MAX);
-                expect::eq("counter", counted, successes).class(UnsafeIgnore)?;
+                let won = race((0..4).map(next).collect()).await?.into_iter().filter(|won| *won).count();
+                let now = String::from_utf8_lossy(&fx.get("k").await?).parse().unwrap_or(usize::MAX);
+                held += u64::from(now == counted + won);
+                (counted, successes) = (now, successes + won);
             }
+            in_all_rounds(&fx, "counted_once_share", held, ROUNDS)?;
             expect::that("successes of 24 attempts", successes > 0, "at least one", successes)
         })
         .sends(60)
         .dependents(&["Elasticsearch", "SlateDB"])
+        .extended(
+            "put_object/if_none_match_against_delete",
+            &["CWR-13"],
+            "A PUT with If-None-Match: * that meets a DELETE stores its data whole, or is refused and stores nothing.",
+            async |fx| {
+                const ROUNDS: u64 = 8;
+                let mut stored = 0;
+                for round in 0..ROUNDS {
+                    let key = format!("k{round}");
+                    fx.put(&key, b"old").await?;
+                    let new = fx.random_bytes(Bytes::kib(16));
+                    let delete = tokio::spawn(fx.delete_object(&key).send());
+                    let won = race(vec![fx.put_object(&key).if_none_match("*").body(new.clone().into()).send()]).await? == [true];
+                    let Ok(deleted) = delete.await else { return expect::unresolved("harness: the deleter panicked") };
+                    expect::ok(deleted)?;
+                    stored += u64::from(won);
+                    match fx.get_object(&key).send().await.settle() {
+                        // A PUT that came before the DELETE is deleted with the rest.
+                        Err(Refusal::Answered { status: 404, .. }) => {}
+                        Ok(got) if won => expect::bytes("body after the race", &fx.collect(got.body).await?, &new)?,
+                        Ok(_) => expect::that("object after a refused PUT and a DELETE", false, "absent", "present").class(UnsafeIgnore)?,
+                        Err(other) => expect::lost(&other, "the new object or 404")?,
+                    }
+                }
+                fx.measure(Measure::share("put_won_share", stored, ROUNDS));
+                Ok(())
+            },
+        )
 }

@@ -1,13 +1,14 @@
 //! Suite `copy`: CopyObject.
 
-use aws_sdk_s3::types::MetadataDirective;
-use proofmark::case::values::encode_path;
-use proofmark::case::{Suite, expect};
+use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumMode, MetadataDirective, ServerSideEncryption, StorageClass, TaggingDirective};
+use proofmark::case::values::{encode_path, sha256_base64};
+use proofmark::case::{Answer, Checked, Finding, Fixture, Refusal, Suite, expect};
+use proofmark::model::Impact;
 use proofmark::units::Bytes;
 
 /// The suite.
 pub fn suite() -> Suite {
-    sources(metadata(data(Suite::new("copy").source("S3 API reference, CopyObject"))))
+    applied(directives(sources(metadata(data(Suite::new("copy").source("S3 API reference, CopyObject"))))))
 }
 
 fn data(mut suite: Suite) -> Suite {
@@ -46,6 +47,34 @@ fn data(mut suite: Suite) -> Suite {
             expect::eq("metadata", metadata.get("touched").map(String::as_str), Some("yes"))
         })
         .dependents(&["rclone"])
+        .common("copy_object/onto_itself_with_storage_class", &["CPY-04"], "A copy onto itself may change the storage class.", async |fx| {
+            fx.put("k", b"x").await?;
+            let copy = fx.copy_object("k", "k").storage_class(StorageClass::ReducedRedundancy).send().await.settle();
+            // Not every server has this class; "nothing would change" is another refusal.
+            if let Err(refusal @ Refusal::Answered { code, .. }) = &copy
+                && ["InvalidStorageClass", "InvalidArgument"].contains(&code.as_str())
+            {
+                return Err(Finding::Unsupported(refusal.describe()));
+            }
+            expect::ok(copy)?;
+            fx.holds("k", b"x").await?;
+            expect::eq("x-amz-storage-class", expect::ok(fx.head_object("k").send().await)?.storage_class(), Some(&StorageClass::ReducedRedundancy))
+        })
+        .dependents(&["rclone"])
+        .common("copy_object/onto_itself_with_encryption", &["CPY-04"], "A copy onto itself may change the encryption.", async |fx| {
+            fx.put("k", b"x").await?;
+            let copied = expect::ok(fx.copy_object("k", "k").server_side_encryption(ServerSideEncryption::Aes256).send().await)?;
+            expect::eq("x-amz-server-side-encryption", copied.server_side_encryption(), Some(&ServerSideEncryption::Aes256))?;
+            fx.holds("k", b"x").await
+        })
+        .needs(&["encryption"])
+        .common("copy_object/onto_itself_with_checksum", &["CPY-04"], "A copy onto itself may ask for another checksum.", async |fx| {
+            fx.put("k", b"x").await?;
+            expect::ok(fx.copy_object("k", "k").checksum_algorithm(ChecksumAlgorithm::Sha256).send().await)?;
+            let head = expect::ok(fx.head_object("k").checksum_mode(ChecksumMode::Enabled).send().await)?;
+            expect::eq("x-amz-checksum-sha256", head.checksum_sha256(), Some(sha256_base64(b"x").as_str()))
+        })
+        .needs(&["checksums"])
 }
 
 fn metadata(suite: Suite) -> Suite {
@@ -118,4 +147,87 @@ fn sources(mut suite: Suite) -> Suite {
             },
         )
         .needs_alt()
+}
+
+/// The tags of `to`, sorted.
+async fn tags(fx: &Fixture) -> Checked<Vec<(String, String)>> {
+    let got = expect::ok(fx.s3().get_object_tagging().bucket(fx.bucket()).key(fx.key("to")).send().await)?;
+    let mut tags: Vec<_> = got.tag_set().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect();
+    tags.sort();
+    Ok(tags)
+}
+
+async fn tagged(fx: &Fixture) -> Checked {
+    let put = fx.put_object("from").tagging("team=storage").body(b"x".to_vec().into()).send().await;
+    fx.set_up("PutObject with tags", put).map(drop)
+}
+
+fn directives(mut suite: Suite) -> Suite {
+    for (name, header) in [("metadata", "x-amz-metadata-directive"), ("tagging", "x-amz-tagging-directive")] {
+        let rule = format!("A copy with an unknown {header} answers 400 InvalidArgument.");
+        suite = suite.extended(&format!("copy_object/invalid_{name}_directive"), &["CPY-05"], &rule, move |fx| async move {
+            fx.put("from", b"x").await?;
+            let copy = fx.raw_object("CopyObject", "PUT", "to", "").header("x-amz-copy-source", fx.source("from")).header(header, "MERGE");
+            expect::error(copy.send().await, 400, "InvalidArgument")?;
+            fx.absent("to").await
+        });
+    }
+    suite
+        .extended("copy_object/tags_are_copied", &["CPY-06"], "By default a copy keeps the tags.", async |fx| {
+            tagged(&fx).await?;
+            expect::ok(fx.copy_object("from", "to").send().await)?;
+            expect::eq("tags", tags(&fx).await?, vec![("team".to_owned(), "storage".to_owned())])
+        })
+        .needs(&["tagging"])
+        .extended("copy_object/tags_are_copied_on_demand", &["CPY-06"], "With the tagging directive COPY a copy keeps the tags.", async |fx| {
+            tagged(&fx).await?;
+            expect::ok(fx.copy_object("from", "to").tagging_directive(TaggingDirective::Copy).send().await)?;
+            expect::eq("tags", tags(&fx).await?, vec![("team".to_owned(), "storage".to_owned())])
+        })
+        .needs(&["tagging"])
+        .extended(
+            "copy_object/tags_are_replaced",
+            &["CPY-06"],
+            "With the tagging directive REPLACE a copy takes the tags of the request.",
+            async |fx| {
+                tagged(&fx).await?;
+                expect::ok(fx.copy_object("from", "to").tagging_directive(TaggingDirective::Replace).tagging("tier=hot").send().await)?;
+                expect::eq("tags", tags(&fx).await?, vec![("tier".to_owned(), "hot".to_owned())])
+            },
+        )
+        .needs(&["tagging"])
+        .extended("copy_object/tags_are_removed", &["CPY-06"], "With the tagging directive REPLACE and no tags a copy has none.", async |fx| {
+            tagged(&fx).await?;
+            expect::ok(fx.copy_object("from", "to").tagging_directive(TaggingDirective::Replace).send().await)?;
+            expect::eq("tags", tags(&fx).await?, Vec::new())
+        })
+        .needs(&["tagging"])
+}
+
+/// Everybody, as an ACL names them.
+const EVERYBODY: &str = "http://acs.amazonaws.com/groups/global/AllUsers";
+
+fn applied(mut suite: Suite) -> Suite {
+    for (name, header, value) in
+        [("canned_acl", "x-amz-acl", "public-read"), ("grant", "x-amz-grant-read", r#"uri="http://acs.amazonaws.com/groups/global/AllUsers""#)]
+    {
+        let rule = format!("A copy with {header} gives the new object that access, not the source's.");
+        suite = suite
+            .rare(&format!("copy_object/{name}_is_applied"), &["CPY-15"], &rule, move |fx| async move {
+                // Where ownership controls exist, ACLs are off until they are switched on; elsewhere there is nothing to switch.
+                let ownership = fx.raw_bucket("PutBucketOwnershipControls", "PUT", "?ownershipControls").header("Content-Type", "application/xml");
+                let rule = "<OwnershipControls><Rule><ObjectOwnership>ObjectWriter</ObjectOwnership></Rule></OwnershipControls>";
+                ownership.body(rule).send().await.ok();
+                fx.put("from", b"x").await?;
+                let copy = fx.raw_object("CopyObject", "PUT", "to", "").header("x-amz-copy-source", fx.source("from")).header(header, value);
+                expect::ok(copy.send().await)?;
+                let acl = expect::ok(fx.s3().get_object_acl().bucket(fx.bucket()).key(fx.key("to")).send().await)?;
+                let uris: Vec<_> = acl.grants().iter().filter_map(|grant| grant.grantee().and_then(|grantee| grantee.uri())).collect();
+                expect::eq("groups with a grant", uris, vec![EVERYBODY])
+            })
+            .own_bucket()
+            .needs(&["acl"])
+            .impact(Impact::Public);
+    }
+    suite
 }

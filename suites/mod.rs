@@ -8,9 +8,13 @@ mod bucket;
 mod checksum;
 mod client;
 mod conditional;
+mod conditional_delete;
+mod conditional_write;
 mod configuration;
 mod consistency;
 mod copy;
+mod copy_condition;
+mod copy_source;
 mod cors;
 mod cors_answer;
 mod customer_key;
@@ -31,6 +35,12 @@ mod lock_configuration;
 mod lock_state;
 mod metadata;
 mod multipart;
+mod multipart_copy;
+mod multipart_list;
+mod multipart_property;
+mod multipart_race;
+mod multipart_request;
+mod multipart_size;
 mod object;
 mod ownership;
 mod pages;
@@ -68,11 +78,21 @@ pub fn all() -> Vec<Suite> {
         metadata::suite(),
         range::suite(),
         conditional::suite(),
+        conditional_write::suite(),
+        conditional_delete::suite(),
         delete::suite(),
         listing::suite(),
         pagination::suite(),
         copy::suite(),
+        copy_source::suite(),
+        copy_condition::suite(),
         multipart::suite(),
+        multipart_property::suite(),
+        multipart_request::suite(),
+        multipart_size::suite(),
+        multipart_race::suite(),
+        multipart_copy::suite(),
+        multipart_list::suite(),
         checksum::suite(),
         streaming::suite(),
         attributes::suite(),

@@ -7,13 +7,13 @@ use proofmark::case::{Fixture, Suite, expect};
 use proofmark::units::Bytes;
 
 /// The smallest part that is not the last one.
-const PART: Bytes = Bytes::mib(5);
+pub(super) const PART: Bytes = Bytes::mib(5);
 
-fn complete(fx: &Fixture, id: &str, parts: impl IntoIterator<Item = CompletedPart>) -> CompleteMultipartUploadFluentBuilder {
+pub(super) fn complete(fx: &Fixture, id: &str, parts: impl IntoIterator<Item = CompletedPart>) -> CompleteMultipartUploadFluentBuilder {
     fx.s3().complete_multipart_upload().bucket(fx.bucket()).key(fx.key("k")).upload_id(id).multipart_upload(completed(parts))
 }
 
-fn part(number: i32, etag: &str) -> CompletedPart {
+pub(super) fn part(number: i32, etag: &str) -> CompletedPart {
     CompletedPart::builder().part_number(number).e_tag(etag).build()
 }
 

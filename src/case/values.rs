@@ -4,9 +4,10 @@ use aws_sdk_s3::primitives::DateTime;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use crc_fast::{CrcAlgorithm, checksum};
+use crc_fast::{CrcAlgorithm, checksum, checksum_combine};
 use md5::{Digest, Md5};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use sha1::Sha1;
 use sha2::Sha256;
 
 /// What stays as it is in an encoded path: unreserved characters and the slash.
@@ -43,6 +44,16 @@ pub fn md5_base64(body: &[u8]) -> String {
     STANDARD.encode(Md5::digest(body))
 }
 
+/// `x-amz-checksum-sha1`.
+pub fn sha1_base64(body: &[u8]) -> String {
+    STANDARD.encode(Sha1::digest(body))
+}
+
+/// `x-amz-checksum-sha512`.
+pub fn sha512_base64(body: &[u8]) -> String {
+    STANDARD.encode(sha2::Sha512::digest(body))
+}
+
 /// `x-amz-checksum-sha256`.
 pub fn sha256_base64(body: &[u8]) -> String {
     STANDARD.encode(Sha256::digest(body))
@@ -66,6 +77,26 @@ pub fn crc32c_base64(body: &[u8]) -> String {
 /// `x-amz-checksum-crc64nvme`.
 pub fn crc64nvme_base64(body: &[u8]) -> String {
     STANDARD.encode(checksum(CrcAlgorithm::Crc64Nvme, body).to_be_bytes())
+}
+
+/// The composite checksum of a multipart object: the checksum of the parts' checksums, a dash and the number of parts.
+pub fn composite_base64(checksum: fn(&[u8]) -> String, parts: &[&[u8]]) -> String {
+    let sums: Vec<u8> = parts.iter().flat_map(|part| STANDARD.decode(checksum(part)).expect("a checksum is base64")).collect();
+    format!("{}-{}", checksum(&sums), parts.len())
+}
+
+/// The full-object checksum of a multipart object, combined from the checksums and lengths of its parts as a server does: `crc32`,
+/// `crc32c` or `crc64nvme`; nothing for an algorithm that cannot be combined.
+pub fn combined_base64(algorithm: &str, parts: &[&[u8]]) -> Option<String> {
+    let (algorithm, skipped) = match algorithm {
+        "crc32" => (CrcAlgorithm::Crc32IsoHdlc, 4),
+        "crc32c" => (CrcAlgorithm::Crc32Iscsi, 4),
+        "crc64nvme" => (CrcAlgorithm::Crc64Nvme, 0),
+        _ => return None,
+    };
+    let whole =
+        parts.iter().fold(checksum(algorithm, b""), |sum, part| checksum_combine(algorithm, sum, checksum(algorithm, part), part.len() as u64));
+    Some(STANDARD.encode(&whole.to_be_bytes()[skipped..]))
 }
 
 fn crc_32(algorithm: CrcAlgorithm, body: &[u8]) -> u32 {
@@ -110,6 +141,45 @@ mod tests {
         assert_eq!(STANDARD.decode(crc32c_base64(check)).unwrap(), 0xe306_9283_u32.to_be_bytes());
         assert_eq!(STANDARD.decode(crc64nvme_base64(check)).unwrap(), 0xae8b_1486_0a79_9888_u64.to_be_bytes());
         assert_eq!(md5_etag(b""), "\"d41d8cd98f00b204e9800998ecf8427e\"");
+    }
+
+    #[test]
+    fn hashes_match_the_published_examples() {
+        // FIPS 180-4's example "abc".
+        let decoded = |text: String| hex::encode(STANDARD.decode(text).unwrap());
+        assert_eq!(decoded(sha1_base64(b"abc")), "a9993e364706816aba3e25717850c26c9cd0d89d");
+        let sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!((decoded(sha256_base64(b"abc")).as_str(), sha256_hex(b"abc").as_str()), (sha256, sha256));
+        let sha512 = decoded(sha512_base64(b"abc"));
+        assert!(sha512.starts_with("ddaf35a193617abacc417349ae204131") && sha512.ends_with("2a9ac94fa54ca49f"), "{sha512}");
+        assert_eq!(decoded(md5_base64(b"abc")), "900150983cd24fb0d6963f7d28e17f72");
+    }
+
+    #[test]
+    fn a_composite_checksum_hashes_the_parts_checksums_and_counts_them() {
+        // Computed with Python's hashlib and zlib (CRC32C bit by bit).
+        assert_eq!(composite_base64(sha256_base64, &[b"a", b"b"]), "5aAf7hTg7VxIcU8iGA8lrYNltT+XefedxKPX6Tlj+Uo=-2");
+        assert_eq!(composite_base64(sha1_base64, &[b"a", b"b"]), "AFZUCsYjfQJj3Q+qRcccc7xIDzQ=-2");
+        assert_eq!(composite_base64(crc32_base64, &[b"a", b"b"]), "7pJxdw==-2");
+        assert_eq!(composite_base64(crc32c_base64, &[b"12345", b"6789"]), "ZrDMrw==-2");
+    }
+
+    #[test]
+    fn combined_parts_have_the_checksum_of_the_whole() {
+        // The check values of the CRC catalogue again, over the check input in three parts, one of them empty.
+        let parts: [&[u8]; 4] = [b"1234", b"", b"56", b"789"];
+        assert_eq!(STANDARD.decode(combined_base64("crc32", &parts).unwrap()).unwrap(), 0xcbf4_3926_u32.to_be_bytes());
+        assert_eq!(STANDARD.decode(combined_base64("crc32c", &parts).unwrap()).unwrap(), 0xe306_9283_u32.to_be_bytes());
+        assert_eq!(STANDARD.decode(combined_base64("crc64nvme", &parts).unwrap()).unwrap(), 0xae8b_1486_0a79_9888_u64.to_be_bytes());
+        assert_eq!(combined_base64("sha256", &parts), None);
+        // Around the size of a part, against the checksum of the whole in one go.
+        let body: Vec<u8> = (0..70_001_u32).flat_map(|n| n.to_le_bytes()).collect();
+        for cut in [1, 65_536, 65_537, 280_003] {
+            let (head, tail) = body.split_at(cut);
+            assert_eq!(combined_base64("crc64nvme", &[head, tail]), Some(crc64nvme_base64(&body)), "cut at {cut}");
+            assert_eq!(combined_base64("crc32c", &[head, tail]), Some(crc32c_base64(&body)), "cut at {cut}");
+            assert_eq!(combined_base64("crc32", &[head, tail]), Some(crc32_base64(&body)), "cut at {cut}");
+        }
     }
 
     #[test]
