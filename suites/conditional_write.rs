@@ -69,7 +69,7 @@ fn forms(suite: Suite) -> Suite {
             expect::refused(put, 412, "PreconditionFailed")?;
             fx.holds("k", b"old").await
         })
-        .common(
+        .core(
             "complete_multipart_upload/upload_after_refused_condition",
             &["CWR-08", "CWR-09"],
             "After a refused condition an upload can be completed, or its id answers 404 NoSuchUpload.",

@@ -6,6 +6,9 @@ mod attributes;
 mod auth;
 mod bucket;
 mod checksum;
+mod checksum_config;
+mod checksum_copy;
+mod checksum_upload;
 mod client;
 mod conditional;
 mod conditional_delete;
@@ -94,6 +97,9 @@ pub fn all() -> Vec<Suite> {
         multipart_copy::suite(),
         multipart_list::suite(),
         checksum::suite(),
+        checksum_config::suite(),
+        checksum_copy::suite(),
+        checksum_upload::suite(),
         streaming::suite(),
         attributes::suite(),
         auth::suite(),

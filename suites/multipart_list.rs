@@ -4,7 +4,7 @@ use aws_sdk_s3::operation::list_multipart_uploads::builders::ListMultipartUpload
 use aws_sdk_s3::operation::list_parts::builders::ListPartsFluentBuilder;
 use aws_sdk_s3::types::MultipartUpload;
 use proofmark::case::values::{encode_query, md5_etag};
-use proofmark::case::{Answer, Checked, Fixture, Refusal, Suite, expect};
+use proofmark::case::{Answer, Checked, Fixture, Suite, expect};
 
 use super::multipart::complete;
 
