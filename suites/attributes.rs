@@ -23,7 +23,7 @@ fn ask(fx: &Fixture, attributes: &str, query: &str) -> RawRequest {
 /// Claims that what came back is the operation's XML and not, say, the object itself.
 fn read(answer: Result<Answer, WireError>) -> Checked<Answer> {
     let answer = expect::ok(answer)?;
-    expect::that("answer", answer.text().contains("<GetObjectAttributes"), "the attributes as XML", answer.text())?;
+    expect::that("answer", answer.text().to_ascii_lowercase().contains("<getobjectattributes"), "the attributes as XML", answer.text())?;
     Ok(answer)
 }
 
