@@ -1,6 +1,7 @@
-//! Suite `checksum_copy`: what becomes of a checksum when its object is copied, encrypted or overwritten.
+//! Suite `checksum_copy`: what becomes of a checksum when its object is copied, encrypted or overwritten, and checksums of forms.
 
 use aws_sdk_s3::types::{MetadataDirective, ServerSideEncryption};
+use proofmark::case::form::Upload;
 use proofmark::case::values::encode_query;
 use proofmark::case::{Checked, Fixture, Suite, expect};
 use proofmark::units::Bytes;
@@ -9,7 +10,8 @@ use super::checksum::{ALGORITHMS, Algorithm, SHA256, head, put};
 
 /// The suite.
 pub fn suite() -> Suite {
-    survival(copies(Suite::new("checksum_copy").source("S3 user guide, Checking object integrity: copies")))
+    let suite = survival(copies(Suite::new("checksum_copy").source("S3 user guide, Checking object integrity: copies")));
+    forms(suite.source("S3 API reference, POST Object"))
 }
 
 /// Prepares `k` with this checksum; its value.
@@ -89,4 +91,22 @@ fn survival(suite: Suite) -> Suite {
             expect::eq("x-amz-checksum-sha256", head(&fx, "k").await?.header("x-amz-checksum-sha256"), Some(value.as_str()))
         })
         .needs(&["checksums"])
+}
+
+fn forms(suite: Suite) -> Suite {
+    suite
+        .rare("post_object/checksum_right", &["CKS-22"], "A form with the right checksum in a field is stored.", async |fx| {
+            let value = (SHA256.compute)(b"form");
+            let form = Upload::begin(&fx, "k").await?.field("x-amz-checksum-sha256", &value).file(b"form");
+            expect::ok(form.send(&fx).await)?;
+            fx.holds("k", b"form").await
+        })
+        .needs(&["post-object", "checksums"])
+        .rare("post_object/checksum_wrong", &["CKS-22"], "A form with a wrong checksum in a field answers 400 and stores nothing.", async |fx| {
+            let value = (SHA256.compute)(b"another form");
+            let form = Upload::begin(&fx, "k").await?.field("x-amz-checksum-sha256", &value).file(b"form");
+            expect::refused_as(form.send(&fx).await, &[(400, "")])?;
+            fx.absent("k").await
+        })
+        .needs(&["post-object", "checksums"])
 }
