@@ -49,14 +49,14 @@ const CALLS: [Call; 15] = [
         "put_public_access_block",
         "?publicAccessBlock",
         "<PublicAccessBlockConfiguration><BlockPublicAcls>true</BlockPublicAcls></PublicAccessBlockConfiguration>",
-        &["acl"],
+        &["public-access-block"],
     ),
     (
         "PutBucketOwnershipControls",
         "put_bucket_ownership_controls",
         "?ownershipControls",
         "<OwnershipControls><Rule><ObjectOwnership>BucketOwnerEnforced</ObjectOwnership></Rule></OwnershipControls>",
-        &["acl"],
+        &["ownership-controls"],
     ),
     (
         "PutBucketWebsite",
