@@ -28,6 +28,12 @@ fn headers(mut request: RawRequest, kind: &str, algorithm: &str, key: &str, md5:
     request
 }
 
+/// The three fields of a form.
+pub fn fields(key: &[u8]) -> [(String, String); 3] {
+    let values = [("algorithm", "AES256".to_owned()), ("key", STANDARD.encode(key)), ("key-MD5", md5_base64(key))];
+    values.map(|(name, value)| (format!("x-amz-server-side-encryption-customer-{name}"), value))
+}
+
 /// Whether the endpoint is reached over plain HTTP, where a vendor should not take keys.
 pub fn is_plain_http(fx: &Fixture) -> bool {
     fx.link().access.endpoints.iter().any(|endpoint| !endpoint.tls)

@@ -23,6 +23,7 @@ mod cors_answer;
 mod customer_key;
 mod delete;
 mod encryption;
+mod encryption_copy;
 mod error;
 mod extension;
 mod form;
@@ -133,6 +134,7 @@ pub fn all() -> Vec<Suite> {
         cors_answer::suite(),
         website::suite(),
         encryption::suite(),
+        encryption_copy::suite(),
         customer_key::suite(),
         lifecycle::suite(),
         configuration::suite(),
