@@ -25,6 +25,7 @@ mod delete;
 mod encryption;
 mod encryption_copy;
 mod error;
+mod expiry;
 mod extension;
 mod form;
 mod form_policy;
@@ -137,6 +138,7 @@ pub fn all() -> Vec<Suite> {
         encryption_copy::suite(),
         customer_key::suite(),
         lifecycle::suite(),
+        expiry::suite(),
         configuration::suite(),
         select::suite(),
         extension::suite(),
