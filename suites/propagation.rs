@@ -53,7 +53,7 @@ impl Delays {
         self.0.sort_by(f64::total_cmp);
         let n = self.0.len() as u64;
         if let (Some(max), Some(median)) = (self.0.last(), self.0.get(self.0.len() / 2)) {
-            let note = "from the answer to the change to the first request that saw it, that request included";
+            let note = "from the answer to the change to the first request that saw it, that request included; asked again every 200 ms";
             fx.measure(Measure::new(&format!("{name}_ms_max"), "ms", *max, n).noted(note));
             fx.measure(Measure::new(&format!("{name}_ms_median"), "ms", *median, n).noted(note));
         }
@@ -180,7 +180,7 @@ fn documents(suite: Suite) -> Suite {
         Ok(())
     }))
     .needs(&["lifecycle"]);
-    let rule = "A block of public access stops what a policy allows within seconds, or is not supported.";
+    let rule = "A block of public access stops what a policy allows within seconds.";
     let suite = waiting(suite.extended("put_public_access_block/restrict", &["ACL-18"], rule, async |fx| {
         fx.put("k", b"x").await?;
         let mut delays = Delays::default();
