@@ -7,6 +7,7 @@ mod cases_engine;
 mod cases_real;
 mod clean_real;
 mod cli;
+mod expected;
 mod failure;
 mod failure_real;
 mod lies;

@@ -15,7 +15,7 @@ pub struct Sandbox {
 impl Sandbox {
     pub fn new() -> Self {
         let directory = TempDir::new().unwrap();
-        for folder in ["vendors", "scenarios", "report-templates"] {
+        for folder in ["vendors", "scenarios", "report-templates", "suites/applications"] {
             copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder), &directory.path().join(folder));
         }
         Self { directory, environment: BTreeMap::new() }

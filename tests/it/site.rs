@@ -29,7 +29,7 @@ impl Site {
     pub fn new() -> Self {
         let root = tempfile::tempdir().unwrap();
         let project = Path::new(env!("CARGO_MANIFEST_DIR"));
-        for folder in ["vendors", "scenarios", "report-templates"] {
+        for folder in ["vendors", "scenarios", "report-templates", "suites/applications"] {
             copy(&project.join(folder), &root.path().join(folder));
         }
         Self { root }
