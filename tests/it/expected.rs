@@ -77,7 +77,10 @@ fn surprises(expected: &Expected, records: &[CaseRecord]) -> Vec<String> {
             (None, Some(_)) => false,
         };
         if !is_agreed {
-            let said = record.deviation.as_ref().map(|deviation| format!("{}: expected {}, got {}", deviation.claim, deviation.expected, deviation.observed));
+            let said = record
+                .deviation
+                .as_ref()
+                .map(|deviation| format!("{}: expected {}, got {}", deviation.claim, deviation.expected, deviation.observed));
             let said = said.or(record.reason.clone()).unwrap_or_default();
             lines.push(format!("{id}: agreed {}, found {}: {said}", was.map_or("pass", |(was, _)| was), now.as_deref().unwrap_or("pass")));
         }
