@@ -74,13 +74,21 @@ type Cases<'a> = BTreeMap<&'a str, &'a CaseRecord>;
 
 /// Judges every application; `cases` holds the last record of each case.
 pub fn readiness(cases: &Cases<'_>, applications: &[NamedApplication]) -> Vec<ApplicationVerdict> {
-    let by_row = by_row(cases);
+    let by_row = by_row(cases, &own_cases(applications));
     applications.iter().map(|application| judge(cases, &by_row, application)).collect()
 }
 
-fn by_row<'a>(cases: &Cases<'a>) -> BTreeMap<&'a str, Vec<&'a CaseRecord>> {
+/// The cases that are an SDK generation's own requests: they speak for that generation, not for everything that needs the same rows.
+fn own_cases(applications: &[NamedApplication]) -> BTreeSet<&str> {
+    let sdks = applications.iter().filter(|application| application.file.kind == ApplicationKind::Sdk);
+    let needs = sdks.flat_map(|application| &application.file.needs);
+    let named = needs.flat_map(|need| need.cases.iter().chain(need.setting.iter().flat_map(|setting| &setting.cases)));
+    named.map(String::as_str).collect()
+}
+
+fn by_row<'a>(cases: &Cases<'a>, own: &BTreeSet<&str>) -> BTreeMap<&'a str, Vec<&'a CaseRecord>> {
     let mut rows: BTreeMap<&str, Vec<&CaseRecord>> = BTreeMap::new();
-    for record in cases.values() {
+    for record in cases.values().filter(|record| !own.contains(record.case.id.as_str())) {
         for row in &record.case.rows {
             rows.entry(row).or_default().push(record);
         }
@@ -161,6 +169,8 @@ fn judge<'a>(cases: &Cases<'a>, rows: &BTreeMap<&str, Vec<&'a CaseRecord>>, Name
     let mut seen = BTreeSet::new();
     deciders.retain(|decider| seen.insert(decider.case.clone()));
     let needed = file.needs.iter().map(|need| need.rows.len() + need.cases.len()).sum();
+    // Where more is broken than settings can help with, naming them would promise too much; the deciders still do.
+    settings.retain(|_| readiness == Readiness::WithSetting);
     let (id, title, settings) = (id.clone(), file.title.clone(), settings.into_iter().collect());
     ApplicationVerdict { id, title, kind: file.kind, readiness, settings, deciders, open, needed }
 }

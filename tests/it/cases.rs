@@ -99,6 +99,17 @@ fn every_row_of_the_catalogue_is_listed_or_left_out_with_a_reason() {
 }
 
 #[test]
+fn every_case_of_an_sdk_generation_is_named_by_its_file() {
+    let root = proofmark::config::Root::new(env!("CARGO_MANIFEST_DIR"));
+    let files = proofmark::config::load_applications(&root).unwrap();
+    let needs = files.iter().flat_map(|application| &application.file.needs);
+    let named: BTreeSet<&String> = needs.flat_map(|need| need.cases.iter().chain(need.setting.iter().flat_map(|setting| &setting.cases))).collect();
+    for info in case::list(&suites::all()).into_iter().filter(|info| info.suite() == "client") {
+        assert!(named.contains(&info.id.0), "no file of suites/applications names {}", info.id);
+    }
+}
+
+#[test]
 fn every_suite_file_is_mounted() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/suites");
     let mounted: BTreeSet<&str> = suites::all().iter().map(Suite::name).collect();

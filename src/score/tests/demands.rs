@@ -110,3 +110,20 @@ fn a_setting_helps_only_where_it_holds_itself() {
     let corrupting = judged(pass, (Verdict::Fail, Some(FailureClass::Corrupt)), Verdict::Unsupported);
     assert_eq!(corrupting.readiness, Readiness::Unsafe);
 }
+
+#[test]
+fn an_sdk_generations_own_requests_speak_for_it_alone() {
+    let mut vendor = good("v");
+    for (id, class) in [("object::put/w", None), ("client::put/old", Some(FailureClass::WrongEffect))] {
+        let mut record = case(id, Level::Core, if class.is_some() { Verdict::Fail } else { Verdict::Pass }, class);
+        record.case.rows = vec!["PUT-01".to_owned()];
+        vendor.cases.push(record);
+    }
+    let sdk = "title = \"Old\"\nkind = \"sdk\"\nabout = \"a\"\nsource = \"s\"\n[[need]]\nwhy = \"w\"\ncases = [\"client::put/old\"]\n";
+    let application = "title = \"App\"\nkind = \"application\"\nabout = \"a\"\nsource = \"s\"\n[[need]]\nwhy = \"w\"\nrows = [\"PUT-01\"]\n";
+    let mut run = run(vec![vendor]);
+    let named = |(id, text): (&str, &str)| NamedApplication { id: id.to_owned(), file: toml::from_str::<Application>(text).unwrap() };
+    run.header.applications = [("app", application), ("old", sdk)].map(named).into();
+    let judged = score(&[run], &profile()).vendors.remove(0).applications;
+    assert_eq!((judged[0].readiness, judged[1].readiness), (Readiness::Usable, Readiness::NotUsable));
+}
