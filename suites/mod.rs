@@ -4,6 +4,7 @@ mod access;
 mod acl;
 mod attributes;
 mod auth;
+mod authorization;
 mod bucket;
 mod checksum;
 mod client;
@@ -23,6 +24,7 @@ mod form_policy;
 mod grants;
 mod history;
 mod identity;
+mod legacy;
 mod lifecycle;
 mod limit;
 mod listing;
@@ -54,6 +56,7 @@ mod shapes;
 mod streaming;
 mod tag_rule;
 mod tagging;
+mod trailer;
 mod transport;
 mod version;
 mod versioning;
@@ -75,8 +78,11 @@ pub fn all() -> Vec<Suite> {
         multipart::suite(),
         checksum::suite(),
         streaming::suite(),
+        trailer::suite(),
         attributes::suite(),
         auth::suite(),
+        authorization::suite(),
+        legacy::suite(),
         presign::suite(),
         form::suite(),
         form_policy::suite(),

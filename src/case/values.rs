@@ -5,8 +5,10 @@ use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use crc_fast::{CrcAlgorithm, checksum};
+use hmac::{Hmac, KeyInit, Mac};
 use md5::{Digest, Md5};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use sha1::Sha1;
 use sha2::Sha256;
 
 /// What stays as it is in an encoded path: unreserved characters and the slash.
@@ -46,6 +48,18 @@ pub fn md5_base64(body: &[u8]) -> String {
 /// `x-amz-checksum-sha256`.
 pub fn sha256_base64(body: &[u8]) -> String {
     STANDARD.encode(Sha256::digest(body))
+}
+
+/// `x-amz-checksum-sha1`.
+pub fn sha1_base64(body: &[u8]) -> String {
+    STANDARD.encode(Sha1::digest(body))
+}
+
+/// Signature of the legacy protocol version 2: HMAC-SHA1 in base64.
+pub fn sigv2(secret: &str, string_to_sign: &str) -> String {
+    let mut mac = Hmac::<Sha1>::new_from_slice(secret.as_bytes()).expect("HMAC takes a key of any length");
+    mac.update(string_to_sign.as_bytes());
+    STANDARD.encode(mac.finalize().into_bytes())
 }
 
 /// Lower-case hexadecimal SHA-256, as in `x-amz-content-sha256`.
@@ -110,6 +124,13 @@ mod tests {
         assert_eq!(STANDARD.decode(crc32c_base64(check)).unwrap(), 0xe306_9283_u32.to_be_bytes());
         assert_eq!(STANDARD.decode(crc64nvme_base64(check)).unwrap(), 0xae8b_1486_0a79_9888_u64.to_be_bytes());
         assert_eq!(md5_etag(b""), "\"d41d8cd98f00b204e9800998ecf8427e\"");
+    }
+
+    #[test]
+    fn a_version_2_signature_is_that_of_the_developer_guide() {
+        // S3 developer guide, Signing and authenticating REST requests, example "Object GET".
+        let text = "GET\n\n\nTue, 27 Mar 2007 19:36:42 +0000\n/johnsmith/photos/puppy.jpg";
+        assert_eq!(sigv2("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", text), "bWq2s1WEIj+Ydj0vQ697zp+IXMU=");
     }
 
     #[test]
