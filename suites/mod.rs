@@ -51,6 +51,7 @@ mod race;
 mod range;
 mod register;
 mod retention;
+mod routing;
 mod select;
 mod shapes;
 mod streaming;
@@ -87,6 +88,7 @@ pub fn all() -> Vec<Suite> {
         form::suite(),
         form_policy::suite(),
         transport::suite(),
+        routing::suite(),
         bucket::suite(),
         versioning::suite(),
         version::suite(),
