@@ -1,10 +1,10 @@
 //! Suite `auth`: signatures in the Authorization header, right and wrong.
 
-use proofmark::case::values::encode_path;
-use proofmark::case::{Suite, expect};
+use proofmark::case::values::{encode_path, md5_base64};
+use proofmark::case::{Checked, Suite, expect};
 use proofmark::config::Secret;
 use proofmark::units::Bytes;
-use proofmark::wire::{Credentials, Payload};
+use proofmark::wire::{Answer, Credentials, Payload};
 
 /// The suite.
 pub fn suite() -> Suite {
@@ -50,10 +50,46 @@ fn right(mut suite: Suite) -> Suite {
                 expect::ok(fx.raw_bucket("ListObjectsV2", "GET", query).send().await).map(drop)
             },
         )
+        .core("get_object_acl/query_without_value", &["SIG-26"], "`?acl` is signed as an empty value.", async |fx| {
+            fx.put("k", b"x").await?;
+            expect::ok(fx.raw_object("GetObjectAcl", "GET", "k", "?acl").send().await).map(drop)
+        })
+        .core("delete_objects/query_without_value", &["SIG-26"], "`?delete` is signed as an empty value.", async |fx| {
+            fx.put("k", b"x").await?;
+            let list = format!("<Delete><Object><Key>{}</Key></Object></Delete>", fx.key("k"));
+            let delete = fx.raw_bucket("DeleteObjects", "POST", "?delete").header("Content-MD5", md5_base64(list.as_bytes())).body(list);
+            expect::ok(delete.send().await)?;
+            fx.absent("k").await
+        })
+        .core("list_objects_v2/repeated_query", &["SIG-26"], "A query parameter that repeats is signed each time.", async |fx| {
+            expect::ok(fx.raw_bucket("ListObjectsV2", "GET", "?list-type=2&prefix=a&prefix=a").send().await).map(drop)
+        })
+}
+
+/// The fields of an error's body that let a developer compare what both sides signed.
+fn echo(answer: &Answer) -> Checked {
+    let Some(text) = answer.element("StringToSign") else { return expect::variant("the error does not echo StringToSign") };
+    expect::that("StringToSign", text.starts_with("AWS4-HMAC-SHA256\n"), "the text that the server signed", &text)?;
+    match answer.element("CanonicalRequest") {
+        Some(text) => expect::that("CanonicalRequest", text.starts_with("GET\n/"), "the request that the server signed", &text),
+        None => expect::variant("the error does not echo CanonicalRequest"),
+    }
 }
 
 fn wrong(suite: Suite) -> Suite {
     suite
+        .core(
+            "get_object/wrong_secret_echo",
+            &["SIG-03"],
+            "SignatureDoesNotMatch echoes the StringToSign and CanonicalRequest of the server.",
+            async |fx| {
+                fx.put("k", b"private").await?;
+                let got = fx.raw_object("GetObject", "GET", "k", "").wrong_secret("not-the-secret-of-this-key").send().await;
+                let answer = got.as_ref().ok().cloned();
+                expect::refused(got, 403, "SignatureDoesNotMatch")?;
+                echo(&expect::some("answer", answer)?)
+            },
+        )
         .core("get_object/wrong_secret", &["SIG-03"], "A signature with another secret answers 403 SignatureDoesNotMatch.", async |fx| {
             fx.put("k", b"private").await?;
             let got = fx.raw_object("GetObject", "GET", "k", "").wrong_secret("not-the-secret-of-this-key").send().await;
@@ -123,6 +159,18 @@ fn details(mut suite: Suite) -> Suite {
             "An x-amz-* header that is not signed answers 403 AccessDenied and stores nothing.",
             async |fx| {
                 let put = fx.raw_object("PutObject", "PUT", "k", "").body("x").tamper(|message| message.set("x-amz-meta-injected", "yes"));
+                expect::refused_as(put.send().await, &[(403, "AccessDenied"), (403, "SignatureDoesNotMatch")])?;
+                fx.absent("k").await
+            },
+        )
+        .common(
+            "copy_object/unsigned_copy_source",
+            &["SIG-23"],
+            "An x-amz-copy-source that is not signed does not turn a PUT into a copy.",
+            async |fx| {
+                fx.put("secret", b"secret").await?;
+                let source = fx.source("secret");
+                let put = fx.raw_object("CopyObject", "PUT", "k", "").tamper(move |message| message.set("x-amz-copy-source", source));
                 expect::refused_as(put.send().await, &[(403, "AccessDenied"), (403, "SignatureDoesNotMatch")])?;
                 fx.absent("k").await
             },

@@ -4,6 +4,7 @@ mod access;
 mod acl;
 mod attributes;
 mod auth;
+mod authorization;
 mod bucket;
 mod checksum;
 mod checksum_config;
@@ -32,6 +33,7 @@ mod form_policy;
 mod grants;
 mod history;
 mod identity;
+mod legacy;
 mod lifecycle;
 mod limit;
 mod listing;
@@ -64,11 +66,13 @@ mod race;
 mod range;
 mod register;
 mod retention;
+mod routing;
 mod select;
 mod shapes;
 mod streaming;
 mod tag_rule;
 mod tagging;
+mod trailer;
 mod transport;
 mod version;
 mod versioning;
@@ -103,12 +107,16 @@ pub fn all() -> Vec<Suite> {
         checksum_copy::suite(),
         checksum_upload::suite(),
         streaming::suite(),
+        trailer::suite(),
         attributes::suite(),
         auth::suite(),
+        authorization::suite(),
+        legacy::suite(),
         presign::suite(),
         form::suite(),
         form_policy::suite(),
         transport::suite(),
+        routing::suite(),
         bucket::suite(),
         versioning::suite(),
         version::suite(),

@@ -174,6 +174,14 @@ impl Fixture {
         let label = format!("x-{:08x}-{number}", digest(&self.inner.identity) >> 32);
         self.inner.link.new_bucket(&label).map_err(unprepared)
     }
+    /// The same with a label that may hold dots, for rules about names.
+    ///
+    /// # Errors
+    /// As [`Fixture::new_bucket_name`].
+    pub fn labelled_bucket_name(&self, label: &str) -> Checked<String> {
+        let label = format!("x-{:08x}-{label}", digest(&self.inner.identity) >> 32);
+        self.inner.link.new_bucket(&label).map_err(unprepared)
+    }
     /// A valid bucket name that does not exist.
     pub fn missing_bucket(&self) -> String {
         format!("{}absent-{:08x}", self.inner.link.prefix, digest(&self.inner.identity) >> 32)

@@ -5,6 +5,7 @@ use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use crc_fast::{CrcAlgorithm, checksum, checksum_combine};
+use hmac::{Hmac, KeyInit, Mac};
 use md5::{Digest, Md5};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha1::Sha1;
@@ -57,6 +58,18 @@ pub fn sha512_base64(body: &[u8]) -> String {
 /// `x-amz-checksum-sha256`.
 pub fn sha256_base64(body: &[u8]) -> String {
     STANDARD.encode(Sha256::digest(body))
+}
+
+/// `x-amz-checksum-sha1`.
+pub fn sha1_base64(body: &[u8]) -> String {
+    STANDARD.encode(Sha1::digest(body))
+}
+
+/// Signature of the legacy protocol version 2: HMAC-SHA1 in base64.
+pub fn sigv2(secret: &str, string_to_sign: &str) -> String {
+    let mut mac = Hmac::<Sha1>::new_from_slice(secret.as_bytes()).expect("HMAC takes a key of any length");
+    mac.update(string_to_sign.as_bytes());
+    STANDARD.encode(mac.finalize().into_bytes())
 }
 
 /// Lower-case hexadecimal SHA-256, as in `x-amz-content-sha256`.
@@ -180,6 +193,13 @@ mod tests {
             assert_eq!(combined_base64("crc32c", &[head, tail]), Some(crc32c_base64(&body)), "cut at {cut}");
             assert_eq!(combined_base64("crc32", &[head, tail]), Some(crc32_base64(&body)), "cut at {cut}");
         }
+    }
+
+    #[test]
+    fn a_version_2_signature_is_that_of_the_developer_guide() {
+        // S3 developer guide, Signing and authenticating REST requests, example "Object GET".
+        let text = "GET\n\n\nTue, 27 Mar 2007 19:36:42 +0000\n/johnsmith/photos/puppy.jpg";
+        assert_eq!(sigv2("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", text), "bWq2s1WEIj+Ydj0vQ697zp+IXMU=");
     }
 
     #[test]

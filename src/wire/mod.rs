@@ -24,6 +24,7 @@ mod sdk;
 pub mod sigv4;
 mod tariff;
 
+pub use crate::config::Addressing;
 pub use access::{Access, AccessError, Account, Credentials};
 pub(crate) use address::Address;
 pub use address::AddressStats;

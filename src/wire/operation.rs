@@ -39,10 +39,11 @@ const BUCKET: [(&str, &str, &str, &str); 26] = [
 ];
 
 /// Properties of an object, as above.
-const OBJECT: [(&str, &str, &str, &str); 7] = [
+const OBJECT: [(&str, &str, &str, &str); 8] = [
     ("acl", "GetObjectAcl", "PutObjectAcl", ""),
     ("attributes", "GetObjectAttributes", "", ""),
     ("legal-hold", "GetObjectLegalHold", "PutObjectLegalHold", ""),
+    ("renameObject", "", "RenameObject", ""),
     ("retention", "GetObjectRetention", "PutObjectRetention", ""),
     ("tagging", "GetObjectTagging", "PutObjectTagging", "DeleteObjectTagging"),
     ("torrent", "GetObjectTorrent", "", ""),
@@ -196,6 +197,7 @@ mod tests {
             ("PUT", "/b/k?tagging", "", "PutObjectTagging"),
             ("DELETE", "/b/k?versionId=v", "", "DeleteObject"),
             ("GET", "/b/k?attributes", "", "GetObjectAttributes"),
+            ("PUT", "/b/k?renameObject", "x-amz-rename-source: /b/o", "RenameObject"),
             ("OPTIONS", "/b/k", "", "Preflight"),
             ("POST", "/", "", UNKNOWN),
             ("PATCH", "/b/k", "", UNKNOWN),

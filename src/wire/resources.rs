@@ -132,12 +132,12 @@ pub fn journalled_buckets(sink: &VendorSink) -> Vec<String> {
     entries.filter_map(|entry| if let Resource::Bucket { name } = entry { Some(name) } else { None }).collect()
 }
 
-/// Lower case letters, digits and hyphens, at most 63 characters.
+/// Lower case letters, digits, hyphens, and dots where the label has them; at most 63 characters.
 fn bucket_name(prefix: &str, label: &str) -> String {
-    let plain: String = label.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
+    let plain: String = label.chars().map(|c| if c.is_ascii_alphanumeric() || c == '.' { c.to_ascii_lowercase() } else { '-' }).collect();
     let mut name = format!("{prefix}{plain}");
     name.truncate(63);
-    name.trim_end_matches('-').to_owned()
+    name.trim_end_matches(['-', '.']).to_owned()
 }
 
 #[cfg(test)]
@@ -149,5 +149,6 @@ mod tests {
         assert_eq!(bucket_name("pm-1a2b3c4d-", "Put_Object"), "pm-1a2b3c4d-put-object");
         assert_eq!(bucket_name("pm-1a2b3c4d-", &"x".repeat(99)).len(), 63);
         assert_eq!(bucket_name("pm-1a2b3c4d-", "a_"), "pm-1a2b3c4d-a");
+        assert_eq!(bucket_name("pm-1a2b3c4d-", "a.b."), "pm-1a2b3c4d-a.b");
     }
 }

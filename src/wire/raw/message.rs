@@ -131,7 +131,7 @@ pub(super) fn sign(request: &mut RawRequest, keys: Option<&Credentials>, scope: 
         headers: Vec::new(),
         body: std::mem::take(&mut request.body),
     };
-    let is_automatic = |name: &str| !has(&request.headers, name) && !request.omitted.iter().any(|omitted| omitted == name);
+    let is_automatic = |name: &str| !has(&request.headers, name) && !request.wishes.omitted.iter().any(|omitted| omitted == name);
     if is_automatic("host") {
         message.set("Host", &request.host);
     }
@@ -149,7 +149,7 @@ pub(super) fn sign(request: &mut RawRequest, keys: Option<&Credentials>, scope: 
         }
     };
     if let Some(coding) = &chunks {
-        announce(&mut message, coding, plain.len(), &request.omitted);
+        announce(&mut message, coding, plain.len(), &request.wishes.omitted);
     }
     let needs_length = (length > 0 || ["PUT", "POST"].contains(&message.method.as_str())) && !has(&message.headers, "transfer-encoding");
     let length = (needs_length && is_automatic("content-length")).then(|| length.to_string());
@@ -158,9 +158,7 @@ pub(super) fn sign(request: &mut RawRequest, keys: Option<&Credentials>, scope: 
     }
     let signature = match (keys, &request.proof) {
         (Some(keys), Proof::Header) => {
-            let unsigned: Vec<&str> = request.unsigned.iter().map(String::as_str).collect();
-            let (method, target) = (&message.method, &message.target);
-            Some(sigv4::sign_headers_but(&unsigned, method, target, &mut message.headers, &hash, keys, scope))
+            Some(sigv4::sign_headers_as(&request.wishes, &message.method, &message.target, &mut message.headers, &hash, keys, scope))
         }
         (Some(keys), Proof::Presigned { expires_s }) => {
             message.target = sigv4::presign(&message.method, &message.target, &message.headers, keys, scope, expires_s);

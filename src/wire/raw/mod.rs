@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use super::http::{Caller, Net, WireError};
 use super::record::{Flight, Head, Watch};
-use super::sigv4::{Header, Scope, UNSIGNED_HEADERS, aws_chunked};
+use super::sigv4::{Header, Scope, Wishes, aws_chunked};
 use super::{Account, Credentials, Failure};
 use crate::config::{Addressing, Secret};
 
@@ -94,13 +94,12 @@ pub struct RawRequest {
     target: String,
     host: String,
     headers: Vec<Header>,
-    omitted: Vec<String>,
+    wishes: Wishes,
     body: Vec<u8>,
     proof: Proof,
     payload: Payload,
     credentials: Option<Credentials>,
     secret: Option<Secret>,
-    unsigned: Vec<String>,
     skew: jiff::SignedDuration,
     on_scope: Option<Change<Scope>>,
     on_chunks: Option<Change<aws_chunked::Body>>,
@@ -118,13 +117,12 @@ impl RawRequest {
             target,
             host,
             headers: Vec::new(),
-            omitted: Vec::new(),
+            wishes: Wishes::default(),
             body: Vec::new(),
             proof: Proof::Header,
             payload: Payload::Signed,
             credentials: None,
             secret: None,
-            unsigned: UNSIGNED_HEADERS.map(str::to_owned).to_vec(),
             skew: jiff::SignedDuration::ZERO,
             on_scope: None,
             on_chunks: None,
@@ -142,9 +140,19 @@ impl RawRequest {
         self.headers.push((name.to_owned(), value.as_ref().to_vec()));
         self
     }
-    /// Leaves out an automatic `Host` or `Content-Length`, or a header that announces an aws-chunked body.
+    /// Leaves out an automatic header: `Host`, `Content-Length`, `x-amz-date`, `x-amz-content-sha256`, or one that announces an aws-chunked body.
     pub fn without(mut self, name: &str) -> Self {
-        self.omitted.push(name.to_ascii_lowercase());
+        self.wishes.omitted.push(name.to_ascii_lowercase());
+        self
+    }
+    /// Signs a header that is not signed otherwise, because hops may change it: `Accept-Encoding`.
+    pub fn signing(mut self, name: &str) -> Self {
+        self.wishes.unsigned.retain(|unsigned| !unsigned.eq_ignore_ascii_case(name));
+        self
+    }
+    /// Sends a header without signing it, so that it can still be changed.
+    pub fn not_signing(mut self, name: &str) -> Self {
+        self.wishes.unsigned.push(name.to_ascii_lowercase());
         self
     }
     /// The body (before any aws-chunked coding).
@@ -179,7 +187,7 @@ impl RawRequest {
     }
     /// The headers that the signature leaves out, in place of the usual ones: clients differ in what they sign.
     pub fn unsigned(mut self, names: &[&str]) -> Self {
-        self.unsigned = names.iter().map(|name| name.to_ascii_lowercase()).collect();
+        self.wishes.unsigned = names.iter().map(|name| name.to_ascii_lowercase()).collect();
         self
     }
     /// Signs as if it were this many seconds later (or earlier).
@@ -201,6 +209,10 @@ impl RawRequest {
     pub fn tamper(mut self, change: impl FnOnce(&mut Message) + Send + Sync + 'static) -> Self {
         self.on_message.push(Box::new(change));
         self
+    }
+    /// Announces the length that the body has after all changes so far, unsigned: for a coded body that was made longer or shorter.
+    pub fn resized(self) -> Self {
+        self.not_signing("Content-Length").tamper(|message| message.set("Content-Length", message.body.len().to_string()))
     }
     /// Writes at most `piece` bytes at once and waits between them.
     pub fn in_pieces(mut self, piece: usize, pause: Duration) -> Self {

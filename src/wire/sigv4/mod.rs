@@ -184,12 +184,27 @@ pub fn sign_headers(
     credentials: &Credentials,
     scope: &Scope,
 ) -> Signature {
-    sign_headers_but(&UNSIGNED_HEADERS, method, target, headers, payload_hash, credentials, scope)
+    sign_headers_as(&Wishes::default(), method, target, headers, payload_hash, credentials, scope)
 }
 
-/// [`sign_headers`] with another list of headers (in lower case) that stay unsigned: clients differ in it.
-pub fn sign_headers_but(
-    unsigned: &[&str],
+/// What a caller wants otherwise than a careful client would have it. Names are in lower case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wishes {
+    /// Headers that are sent and not signed: clients differ in it.
+    pub unsigned: Vec<String>,
+    /// Headers that are not added.
+    pub omitted: Vec<String>,
+}
+
+impl Default for Wishes {
+    fn default() -> Self {
+        Self { unsigned: UNSIGNED_HEADERS.map(str::to_owned).to_vec(), omitted: Vec::new() }
+    }
+}
+
+/// [`sign_headers`] with other choices of what is added and signed.
+pub fn sign_headers_as(
+    wishes: &Wishes,
     method: &str,
     target: &str,
     headers: &mut Vec<Header>,
@@ -198,7 +213,8 @@ pub fn sign_headers_but(
     scope: &Scope,
 ) -> Signature {
     let mut add = |name: &str, value: &str| {
-        if !headers.iter().any(|(present, _)| present.eq_ignore_ascii_case(name)) {
+        let is_there = headers.iter().any(|(present, _)| present.eq_ignore_ascii_case(name));
+        if !is_there && !wishes.omitted.iter().any(|omitted| omitted == name) {
             headers.push((name.to_owned(), value.as_bytes().to_vec()));
         }
     };
@@ -207,7 +223,7 @@ pub fn sign_headers_but(
     if let Some(token) = &credentials.session_token {
         add("x-amz-security-token", token.expose());
     }
-    let names: Vec<String> = headers.iter().map(|(name, _)| name.to_ascii_lowercase()).filter(|name| !unsigned.contains(&name.as_str())).collect();
+    let names: Vec<String> = headers.iter().map(|(name, _)| name.to_ascii_lowercase()).filter(|name| !wishes.unsigned.contains(name)).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let signature = sign(&Request { method, target, headers }, &names, payload_hash, credentials, scope);
     headers.push(("Authorization".to_owned(), signature.authorization().into_bytes()));
