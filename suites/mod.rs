@@ -5,6 +5,8 @@ mod acl;
 mod attributes;
 mod auth;
 mod bucket;
+mod bucket_list;
+mod bucket_name;
 mod checksum;
 mod checksum_config;
 mod checksum_copy;
@@ -13,6 +15,7 @@ mod client;
 mod conditional;
 mod conditional_delete;
 mod conditional_write;
+mod conditional_read;
 mod configuration;
 mod consistency;
 mod copy;
@@ -46,8 +49,10 @@ mod multipart_request;
 mod multipart_size;
 mod object;
 mod ownership;
+mod owner;
 mod pages;
 mod pagination;
+mod part_number;
 mod policy;
 mod policy_access;
 mod policy_action;
@@ -80,9 +85,11 @@ pub fn all() -> Vec<Suite> {
         object::suite(),
         metadata::suite(),
         range::suite(),
+        part_number::suite(),
         conditional::suite(),
         conditional_write::suite(),
         conditional_delete::suite(),
+        conditional_read::suite(),
         delete::suite(),
         listing::suite(),
         pagination::suite(),
@@ -108,6 +115,9 @@ pub fn all() -> Vec<Suite> {
         form_policy::suite(),
         transport::suite(),
         bucket::suite(),
+        bucket_name::suite(),
+        bucket_list::suite(),
+        owner::suite(),
         versioning::suite(),
         version::suite(),
         history::suite(),
