@@ -33,6 +33,7 @@ mod form_policy;
 mod grants;
 mod history;
 mod identity;
+mod large;
 mod lifecycle;
 mod limit;
 mod listing;
@@ -49,6 +50,7 @@ mod multipart_request;
 mod multipart_size;
 mod object;
 mod ownership;
+mod object_name;
 mod owner;
 mod pages;
 mod pagination;
@@ -67,8 +69,10 @@ mod race;
 mod range;
 mod register;
 mod retention;
+mod reading;
 mod select;
 mod shapes;
+mod storage_class;
 mod streaming;
 mod tag_rule;
 mod tagging;
@@ -83,7 +87,11 @@ use proofmark::case::Suite;
 pub fn all() -> Vec<Suite> {
     vec![
         object::suite(),
+        object_name::suite(),
+        reading::suite(),
+        large::suite(),
         metadata::suite(),
+        storage_class::suite(),
         range::suite(),
         part_number::suite(),
         conditional::suite(),
