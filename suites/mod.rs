@@ -25,6 +25,8 @@ mod cors;
 mod cors_answer;
 mod customer_key;
 mod delete;
+mod delete_body;
+mod delimiter;
 mod encryption;
 mod error;
 mod extension;
@@ -36,6 +38,8 @@ mod identity;
 mod large;
 mod lifecycle;
 mod limit;
+mod list_encoding;
+mod list_parameter;
 mod listing;
 mod lock;
 mod lock_configuration;
@@ -99,7 +103,11 @@ pub fn all() -> Vec<Suite> {
         conditional_delete::suite(),
         conditional_read::suite(),
         delete::suite(),
+        delete_body::suite(),
         listing::suite(),
+        delimiter::suite(),
+        list_encoding::suite(),
+        list_parameter::suite(),
         pagination::suite(),
         copy::suite(),
         copy_source::suite(),
