@@ -74,7 +74,6 @@ mod range;
 mod reading;
 mod register;
 mod retention;
-mod retention;
 mod select;
 mod shapes;
 mod storage_class;
