@@ -6,6 +6,8 @@ mod attributes;
 mod auth;
 mod authorization;
 mod bucket;
+mod bucket_list;
+mod bucket_name;
 mod checksum;
 mod checksum_config;
 mod checksum_copy;
@@ -13,6 +15,7 @@ mod checksum_upload;
 mod client;
 mod conditional;
 mod conditional_delete;
+mod conditional_read;
 mod conditional_write;
 mod configuration;
 mod consistency;
@@ -23,6 +26,8 @@ mod cors;
 mod cors_answer;
 mod customer_key;
 mod delete;
+mod delete_body;
+mod delimiter;
 mod encryption;
 mod encryption_copy;
 mod error;
@@ -33,9 +38,12 @@ mod form_policy;
 mod grants;
 mod history;
 mod identity;
+mod large;
 mod legacy;
 mod lifecycle;
 mod limit;
+mod list_encoding;
+mod list_parameter;
 mod listing;
 mod lock;
 mod lock_configuration;
@@ -49,9 +57,12 @@ mod multipart_race;
 mod multipart_request;
 mod multipart_size;
 mod object;
+mod object_name;
+mod owner;
 mod ownership;
 mod pages;
 mod pagination;
+mod part_number;
 mod policy;
 mod policy_access;
 mod policy_action;
@@ -64,11 +75,13 @@ mod propagation;
 mod public_access;
 mod race;
 mod range;
+mod reading;
 mod register;
 mod retention;
 mod routing;
 mod select;
 mod shapes;
+mod storage_class;
 mod streaming;
 mod tag_rule;
 mod tagging;
@@ -84,13 +97,23 @@ use proofmark::case::Suite;
 pub fn all() -> Vec<Suite> {
     vec![
         object::suite(),
+        object_name::suite(),
+        reading::suite(),
+        large::suite(),
         metadata::suite(),
+        storage_class::suite(),
         range::suite(),
+        part_number::suite(),
         conditional::suite(),
         conditional_write::suite(),
         conditional_delete::suite(),
+        conditional_read::suite(),
         delete::suite(),
+        delete_body::suite(),
         listing::suite(),
+        delimiter::suite(),
+        list_encoding::suite(),
+        list_parameter::suite(),
         pagination::suite(),
         copy::suite(),
         copy_source::suite(),
@@ -118,6 +141,9 @@ pub fn all() -> Vec<Suite> {
         transport::suite(),
         routing::suite(),
         bucket::suite(),
+        bucket_name::suite(),
+        bucket_list::suite(),
+        owner::suite(),
         versioning::suite(),
         version::suite(),
         history::suite(),
