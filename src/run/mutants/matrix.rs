@@ -1,7 +1,8 @@
 //! Running the cases without a mutant, and then against each.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
 use rand::SeedableRng as _;
@@ -10,14 +11,15 @@ use rand::seq::SliceRandom as _;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use super::proof::{CaseRow, Catch, MutantRow, Proof, State, can_catch, verdicts};
+use super::choose::{Baseline, Chooser};
+use super::proof::{Catch, MutantRow, Proof, State, verdicts};
 use crate::case::{self, Case, Ran};
 use crate::config::Mutant;
 use crate::model::{CaseId, CaseRecord, FailureClass, VendorId, Verdict};
 use crate::run::{Event, RunError, Stage, Tell};
 use crate::store::{RunDir, StoreError};
 use crate::wire::proxy::Proxy;
-use crate::wire::{self, Exchange, Link};
+use crate::wire::{self, Link};
 
 /// Runs without a mutant.
 const BASELINES: usize = 3;
@@ -25,15 +27,17 @@ const BASELINES: usize = 3;
 const CASES_AT_ONCE: usize = 24;
 /// Cases of a sample's mutant, at most.
 const SAMPLE_CASES: usize = 16;
-/// Cases of one mutant that start together; a sample stops after a batch that catches.
+/// Cases of one mutant that start together; it is done with after a batch that catches.
 const BATCH: usize = 4;
+/// How often a case that was never seen failing gets another mutant.
+const ROUNDS: usize = 12;
 /// Short locks of the cases' own buckets are over after this long.
 const LOCKS: Duration = Duration::from_secs(40);
 
 /// Which mutants run against which cases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Choice {
-    /// Each against all that it touches.
+    /// Each against what it touches until it is caught, and then each core and common case against what touches it until it fails.
     Whole,
     /// So many, drawn by the seed, each against a few cases until one catches.
     Sample(usize),
@@ -57,10 +61,15 @@ pub struct Matrix<'a> {
     pub tell: Tell<'a>,
 }
 
-/// What the runs without a mutant showed.
-struct Baseline {
-    verdicts: BTreeMap<CaseId, Option<Verdict>>,
-    exchanges: BTreeMap<CaseId, Vec<Exchange>>,
+/// A mutant by its place, and the cases that run against it.
+type Work = (usize, Vec<Case>);
+
+/// What one mutant met.
+#[derive(Debug, Default)]
+struct Tally {
+    ran: Vec<CaseId>,
+    changed: u64,
+    catches: Vec<Catch>,
 }
 
 impl Matrix<'_> {
@@ -111,26 +120,71 @@ impl Matrix<'_> {
 
     async fn against_mutants(&self, baseline: &Baseline, slots: &Arc<Semaphore>) -> Result<Proof, RunError> {
         let mutants = self.chosen();
-        self.begin("mutants", mutants.len());
-        let at_once = Semaphore::new(self.jobs.max(1));
-        let mut rows = Vec::new();
-        let mut running = Vec::new();
-        for (number, mutant) in mutants.iter().enumerate() {
-            let (at_once, slots) = (&at_once, slots.clone());
-            running.push(async move {
-                let _slot = at_once.acquire().await.map_err(|_| RunError::Usage("the matrix was stopped".to_owned()))?;
-                let row = self.against(number, mutant, baseline, &slots).await?;
-                (self.tell)(Event::Step { what: format!("{} {}", row.state.name(), mutant.id) });
-                Ok::<_, RunError>(row)
-            });
+        let new = |mutant: &Mutant| {
+            let state = if self.is_here(mutant) { State::Untouched } else { State::NotHere };
+            MutantRow { mutant: mutant.clone(), state, cases: 0, changed: 0, catches: Vec::new() }
+        };
+        let mut rows: Vec<MutantRow> = mutants.iter().map(new).collect();
+        let chooser = Chooser { cases: self.cases, baseline, mutants: &mutants };
+        let here = |index: usize| self.is_here(&mutants[index]);
+        let limit = if self.choice == Choice::Whole { usize::MAX } else { SAMPLE_CASES };
+        let mut tried = BTreeSet::new();
+        let works = (0..mutants.len()).filter(|index| here(*index)).map(|index| (index, chooser.candidates(index, limit))).collect();
+        self.round("mutants", 0, &mut rows, &mut tried, works, slots).await?;
+        for round in 1..=ROUNDS {
+            let seen: BTreeSet<&CaseId> = rows.iter().flat_map(|row| &row.catches).map(|found| &found.case).collect();
+            let works = if self.choice == Choice::Whole { chooser.owed(&seen, &tried, &here) } else { Vec::new() };
+            if works.is_empty() {
+                break;
+            }
+            self.round("cases never seen failing", round, &mut rows, &mut tried, works, slots).await?;
         }
-        for row in join_all(running).await {
-            rows.push(row?);
+        let cases = chooser.case_rows(&rows);
+        Ok(Proof { mutants: rows, cases, is_whole: self.choice == Choice::Whole })
+    }
+
+    /// Runs each mutant against its cases, as many mutants at once as there are jobs. A mutant is done with as soon as it is caught, unless
+    /// the round is about cases.
+    async fn round(
+        &self,
+        name: &'static str,
+        number: usize,
+        rows: &mut [MutantRow],
+        tried: &mut BTreeSet<(usize, CaseId)>,
+        works: Vec<Work>,
+        slots: &Arc<Semaphore>,
+    ) -> Result<(), RunError> {
+        self.begin(name, works.len());
+        let queue = Mutex::new(works.into_iter().filter(|(_, cases)| !cases.is_empty()).collect::<VecDeque<Work>>());
+        let mutants: Vec<Mutant> = rows.iter().map(|row| row.mutant.clone()).collect();
+        let workers = (0..self.jobs.max(1)).map(|_| async {
+            let mut done = Vec::new();
+            loop {
+                let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+                let Some((index, cases)) = next else { return Ok::<_, RunError>(done) };
+                let mutant = &mutants[index];
+                let tally = self.against(&format!("m{index}r{number}"), mutant, &cases, number > 0, slots).await?;
+                let word = if tally.catches.is_empty() { "not noticed" } else { "caught" };
+                (self.tell)(Event::Step { what: format!("{word} {}", mutant.id) });
+                done.push((index, tally));
+            }
+        });
+        for (index, tally) in try_all(workers.collect()).await? {
+            let row = &mut rows[index];
+            row.cases += tally.ran.len();
+            row.changed += tally.changed;
+            row.catches.extend(tally.catches);
+            row.catches.sort_by(|a, b| a.case.cmp(&b.case));
+            tried.extend(tally.ran.into_iter().map(|case| (index, case)));
+            row.state = match (row.catches.is_empty(), row.changed) {
+                (false, _) => State::Caught,
+                // What was recorded in part, or in three runs, may have looked like more than there is.
+                (true, 0) => State::Untouched,
+                (true, _) => State::Missed,
+            };
         }
         (self.tell)(Event::PhaseEnd);
-        let is_whole = self.choice == Choice::Whole;
-        let cases = case_rows(self.cases, baseline, &rows);
-        Ok(Proof { mutants: rows, cases, is_whole })
+        Ok(())
     }
 
     /// The mutants of this run: a sample leaves out what the vendor's features leave out.
@@ -146,39 +200,23 @@ impl Matrix<'_> {
         mutant.features.iter().all(|feature| self.stage.link.vendor.features.contains(feature))
     }
 
-    async fn against(&self, number: usize, mutant: &Mutant, baseline: &Baseline, slots: &Arc<Semaphore>) -> Result<MutantRow, RunError> {
-        let mut row = MutantRow { mutant: mutant.clone(), state: State::NotHere, cases: 0, changed: 0, catches: Vec::new() };
-        if !self.is_here(mutant) {
-            return Ok(row);
-        }
-        row.state = State::Untouched;
-        let candidates = candidates(self.cases, baseline, mutant, self.choice);
-        if candidates.is_empty() {
-            return Ok(row);
-        }
-        let link = self.link_of(&format!("m{number}"), &format!("mutants/{}", mutant.id.replace('/', "-")))?;
+    async fn against(&self, name: &str, mutant: &Mutant, cases: &[Case], is_about_cases: bool, slots: &Arc<Semaphore>) -> Result<Tally, RunError> {
+        let link = self.link_of(name, &format!("mutants/{}", mutant.id.replace('/', "-")))?;
         let proxy = Proxy::mutant(&link.access, mutant.clone()).await.map_err(no_proxy)?;
         let mutated = link.via(proxy.endpoint());
-        let quiet = |_: Event| ();
-        for batch in candidates.chunks(if self.choice == Choice::Whole { usize::MAX } else { BATCH }) {
-            for ran in run_cases(&mutated, batch.to_vec(), slots, &quiet).await? {
-                row.cases += 1;
-                row.catches.extend(caught(&ran.record));
+        let mut tally = Tally::default();
+        for batch in cases.chunks(if is_about_cases { usize::MAX } else { BATCH }) {
+            for ran in run_cases(&mutated, batch.to_vec(), slots, &|_| ()).await? {
+                tally.catches.extend(caught(&ran.record));
+                tally.ran.push(ran.record.case.id);
             }
-            if !row.catches.is_empty() && self.choice != Choice::Whole {
+            if !tally.catches.is_empty() && !is_about_cases {
                 break;
             }
         }
-        row.catches.sort_by(|a, b| a.case.cmp(&b.case));
-        row.changed = proxy.mutated();
-        row.state = match (row.catches.is_empty(), row.changed) {
-            (false, _) => State::Caught,
-            // What was recorded in part, or in three runs, may have looked like more than there is.
-            (true, 0) => State::Untouched,
-            (true, _) => State::Missed,
-        };
+        tally.changed = proxy.mutated();
         wire::clean(&link).await;
-        Ok(row)
+        Ok(tally)
     }
 
     /// What is left is locked for a moment: it is looked at until that is over.
@@ -205,20 +243,25 @@ fn no_proxy(error: std::io::Error) -> RunError {
     RunError::Usage(format!("the fault proxy: {error}"))
 }
 
-async fn join_all<T>(futures: Vec<impl Future<Output = T>>) -> Vec<T> {
-    let mut pinned: Vec<_> = futures.into_iter().map(|future| (Box::pin(future), None)).collect();
+/// Runs all at once; the first error ends it.
+async fn try_all<T>(workers: Vec<impl Future<Output = Result<Vec<T>, RunError>>>) -> Result<Vec<T>, RunError> {
+    let mut running: Vec<_> = workers.into_iter().map(|worker| Some(Box::pin(worker))).collect();
+    let mut all = Vec::new();
     std::future::poll_fn(|context| {
-        let mut is_pending = false;
-        for (future, done) in pinned.iter_mut().filter(|(_, done)| done.is_none()) {
-            match future.as_mut().poll(context) {
-                std::task::Poll::Ready(value) => *done = Some(value),
-                std::task::Poll::Pending => is_pending = true,
+        for slot in &mut running {
+            let Some(worker) = slot else { continue };
+            if let Poll::Ready(ended) = worker.as_mut().poll(context) {
+                *slot = None;
+                match ended {
+                    Ok(done) => all.extend(done),
+                    Err(error) => return Poll::Ready(Err(error)),
+                }
             }
         }
-        if is_pending { std::task::Poll::Pending } else { std::task::Poll::Ready(()) }
+        if running.iter().all(Option::is_none) { Poll::Ready(Ok(())) } else { Poll::Pending }
     })
-    .await;
-    pinned.into_iter().filter_map(|(_, done)| done).collect()
+    .await?;
+    Ok(all)
 }
 
 /// Runs cases at once, as many as there are slots.
@@ -248,47 +291,7 @@ async fn run_cases(link: &Link, cases: Vec<Case>, slots: &Arc<Semaphore>, tell: 
     Ok(all)
 }
 
-/// The cases that may notice: those that pass without it and did what it touches; its own areas' first.
-fn candidates(cases: &[Case], baseline: &Baseline, mutant: &Mutant, choice: Choice) -> Vec<Case> {
-    let is_touched = |case: &&Case| {
-        let id = &case.info.id;
-        let sent = baseline.exchanges.get(id).map(Vec::as_slice).unwrap_or_default();
-        can_catch(baseline.verdicts.get(id).copied().flatten()) && sent.iter().any(|exchange| touches(mutant, exchange))
-    };
-    let mut found: Vec<Case> = cases.iter().filter(is_touched).cloned().collect();
-    let is_of_area = |case: &Case| case.info.rows.iter().any(|row| mutant.areas.iter().any(|area| row.starts_with(area.as_str())));
-    let is_of_operation = |case: &Case| mutant.operations.contains(&case.info.api_operation());
-    found.sort_by_key(|case| (!is_of_area(case), !is_of_operation(case)));
-    if choice != Choice::Whole {
-        found.truncate(SAMPLE_CASES);
-    }
-    found
-}
-
-/// Whether the mutant would have changed this exchange, or may have: a body that was recorded in part counts.
-fn touches(mutant: &Mutant, exchange: &Exchange) -> bool {
-    let when = &mutant.when;
-    let has_sent = |part: &String| exchange.request_body.contains(part.as_str()) || exchange.request_body_bytes > exchange.request_body.len() as u64;
-    let is_cut = exchange.response_body_bytes > exchange.response_body.len() as u64;
-    mutant.operations.contains(&exchange.operation)
-        && when.asks(&exchange.target, &exchange.request_headers)
-        && when.body.as_ref().is_none_or(has_sent)
-        && (exchange.status == 0 || when.is_answered(exchange.status, &exchange.response_headers))
-        && (is_cut || when.is_told(&exchange.response_body))
-}
-
 fn caught(record: &CaseRecord) -> Option<Catch> {
     let class = record.class.unwrap_or(FailureClass::WrongEffect);
     (record.verdict == Verdict::Fail).then(|| Catch { case: record.case.id.clone(), class })
-}
-
-fn case_rows(cases: &[Case], baseline: &Baseline, rows: &[MutantRow]) -> Vec<CaseRow> {
-    let of = |case: &Case| {
-        let id = &case.info.id;
-        let caught = rows.iter().filter(|row| row.catches.iter().any(|found| found.case == *id)).map(|row| row.mutant.id.clone()).collect();
-        let sent = baseline.exchanges.get(id).map(Vec::as_slice).unwrap_or_default();
-        let mutants = rows.iter().filter(|row| row.state != State::NotHere && sent.iter().any(|exchange| touches(&row.mutant, exchange))).count();
-        CaseRow { case: id.clone(), level: case.info.level, verdict: baseline.verdicts.get(id).copied().flatten(), mutants, caught }
-    };
-    cases.iter().map(of).collect()
 }
