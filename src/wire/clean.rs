@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::resources::journalled_buckets;
-use super::{Link, Recorder};
+use super::{Failure, Link, Recorder, WireError};
 
 const BUCKETS_AT_ONCE: usize = 8;
 const DELETES_AT_ONCE: usize = 16;
@@ -54,6 +54,11 @@ pub async fn clean(link: &Link) -> Cleaned {
     let mut names: BTreeSet<String> = journalled_buckets(&link.sink).into_iter().collect();
     match client.list_buckets().send().await {
         Ok(listed) => names.extend(listed.buckets().iter().filter_map(|bucket| bucket.name().map(str::to_owned))),
+        Err(error) if WireError::find(&error).is_some_and(|wire| is_dead(wire.failure)) => {
+            let left = if names.is_empty() { String::new() } else { format!("; up to {} buckets are left", names.len()) };
+            cleaned.failed.push(format!("the server does not answer: {}{left}", told(&error)));
+            return cleaned;
+        }
         Err(error) if names.is_empty() => cleaned.failed.push(format!("buckets cannot be listed: {}", told(&error))),
         Err(_) => {}
     }
@@ -235,6 +240,11 @@ async fn delete_one(client: &Client, bucket: &str, key: &str, version: Option<&s
         Some(until) => Deleted::Locked(format!("{bucket}/{key} is locked until {until}")),
         None => Deleted::Failed(format!("{bucket}/{key}: {}", told(&refused))),
     }
+}
+
+/// Whether nobody answers: then every further request would only wait.
+fn is_dead(failure: Failure) -> bool {
+    matches!(failure, Failure::Connect | Failure::ConnectTimeout | Failure::Timeout)
 }
 
 fn is_gone<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> bool {
