@@ -210,8 +210,11 @@ async fn delete_batch(client: &Client, bucket: &str, batch: &[(String, Option<St
     let Ok(answer) = client.delete_objects().bucket(bucket).delete(delete).send().await else {
         return BTreeSet::new();
     };
-    let owned = |key: Option<&str>, version: Option<&str>| Some((key?.to_owned(), version.map(str::to_owned)));
-    answer.deleted().iter().filter_map(|deleted| owned(deleted.key(), deleted.version_id())).collect()
+    let told =
+        |key: &str, version: Option<&str>| answer.deleted().iter().any(|deleted| deleted.key() == Some(key) && deleted.version_id() == version);
+    // Some vendors list the version of an unversioned object as "null" and do not name it when it is deleted.
+    let is_told = |key: &str, version: Option<&str>| told(key, version) || version == Some("null") && told(key, None);
+    batch.iter().filter(|(key, version)| is_told(key, version.as_deref())).cloned().collect()
 }
 
 enum Deleted {
