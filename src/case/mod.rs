@@ -18,8 +18,8 @@ mod replay;
 mod run;
 mod steps;
 mod suite;
-mod trials;
 mod suspicion;
+mod trials;
 pub mod values;
 
 pub use answer::{Answer, Refusal};
