@@ -37,6 +37,8 @@ pub enum Trouble {
     Reset,
     /// No answer within the client's own limit for one request.
     NoAnswer,
+    /// A place to work in could not be made, because there was no complete answer.
+    Unreachable,
 }
 
 impl Finding {

@@ -239,6 +239,8 @@ pub(super) fn unprepared(error: ResourceError) -> Finding {
     match &error {
         ResourceError::NoBuckets => Finding::Untested(error.to_string()),
         ResourceError::Refused { status: 503 | 429, .. } => trouble(Trouble::Throttled),
-        ResourceError::Journal(_) | ResourceError::Wire { .. } | ResourceError::Refused { .. } => Finding::Unresolved(format!("set-up: {error}")),
+        ResourceError::Wire { source, .. } if source.budget.is_some() => Finding::Untested(source.to_string()),
+        ResourceError::Wire { .. } => trouble(Trouble::Unreachable),
+        ResourceError::Journal(_) | ResourceError::Refused { .. } => Finding::Unresolved(format!("set-up: {error}")),
     }
 }

@@ -15,6 +15,8 @@ pub(super) enum Attempt {
     Found(Finding),
     /// The deadline came; the operation that was waiting for the server's answer then, if one was.
     Late(Option<String>),
+    /// It waited this long for an operation that hangs in other cases, too.
+    Hopeless(String, std::time::Duration),
     /// The case itself panicked.
     Panicked,
 }
@@ -52,6 +54,9 @@ pub(super) fn judge(last: Attempt, declared: bool, limit: std::time::Duration, p
         }
         Attempt::Panicked => return Judged::because(Verdict::Unresolved, "harness: the case panicked"),
         Attempt::Late(waiting) => return late(waiting, limit, place),
+        Attempt::Hopeless(operation, waited) => {
+            return hung(&operation, format!("an answer within {waited:?}, since it never came in other cases"), place);
+        }
         Attempt::Found(finding) => finding,
     };
     match finding {
@@ -62,6 +67,7 @@ pub(super) fn judge(last: Attempt, declared: bool, limit: std::time::Duration, p
         Finding::Broken(class, deviation) => Judged::fail(class, deviation),
         Finding::Variant(which) => Judged::because(Verdict::Variant, which),
         Finding::Trouble(Trouble::NoAnswer, deviation) => Judged::fail(FailureClass::Timeout, deviation),
+        Finding::Trouble(Trouble::Unreachable, deviation) => Judged::because(Verdict::Unresolved, format!("set-up: {}", deviation.observed)),
         Finding::Trouble(Trouble::Throttled, deviation) => Judged::because(Verdict::Unresolved, format!("throttled twice: {}", deviation.observed)),
         Finding::Trouble(Trouble::ServerError | Trouble::Reset, deviation) => Judged::fail(FailureClass::Crash, deviation),
     }
@@ -71,14 +77,22 @@ fn never_sent() -> Judged {
     Judged::because(Verdict::Unresolved, "harness: declared operation never sent")
 }
 
+fn hung(operation: &str, expected: String, place: &str) -> Judged {
+    let claim = format!("answer to {operation}");
+    Judged::fail(FailureClass::Timeout, Deviation { claim, expected, observed: "none".to_owned(), location: place.to_owned() })
+}
+
+/// The verdict on a case whose request brought the server down.
+pub(super) fn crashed(request: &str, place: &str) -> Judged {
+    let observed = format!("{request} brought the server down");
+    let (claim, expected) = ("server".to_owned(), "it stays up".to_owned());
+    Judged::fail(FailureClass::Crash, Deviation { claim, expected, observed, location: place.to_owned() })
+}
+
 fn late(waiting: Option<String>, limit: std::time::Duration, place: &str) -> Judged {
     let seconds = limit.as_secs_f64();
     match waiting {
-        Some(operation) => {
-            let expected = format!("an answer within the case's {seconds} s");
-            let claim = format!("answer to {operation}");
-            Judged::fail(FailureClass::Timeout, Deviation { claim, expected, observed: "none".to_owned(), location: place.to_owned() })
-        }
+        Some(operation) => hung(&operation, format!("an answer within the case's {seconds} s"), place),
         None => Judged::because(Verdict::Unresolved, format!("harness: not finished within {seconds} s, although no request was left hanging")),
     }
 }

@@ -11,12 +11,14 @@ pub mod expect;
 mod finding;
 mod fixture;
 pub mod form;
+mod guard;
 mod judge;
 pub mod limit;
 mod replay;
 mod run;
 mod steps;
 mod suite;
+mod suspicion;
 mod trials;
 pub mod values;
 
@@ -24,6 +26,8 @@ pub use answer::{Answer, Refusal};
 pub use finding::{Checked, Finding, Trouble, WithClass};
 pub use fixture::Fixture;
 pub use run::{Ran, Summary, hindrance, run, run_one};
+pub use guard::{Down, Guard, Revive};
+pub use run::{Summary, hindrance, run};
 pub use suite::{BucketNeed, Case, MOST_REQUESTS, Suite};
 pub use trials::Trials;
 

@@ -11,7 +11,8 @@ use serde::Serialize;
 use tokio::runtime::Handle;
 
 use super::fixture::Measures;
-use super::judge::{Attempt, Judged, judge};
+use super::guard::{Guard, Halt, Sight};
+use super::judge::{Attempt, Judged, crashed, judge};
 use super::{BucketNeed, Case, Fixture, replay};
 use crate::config::Vendor;
 use crate::model::{CaseRecord, Verdict};
@@ -33,12 +34,13 @@ pub struct Summary {
 }
 
 /// Runs `cases` against one vendor, appends a record of each to its sink and calls `seen` with it. Cases that may not run here
-/// are untested and send nothing. Blocks until all have ended; call it outside of the runtime.
+/// are untested and send nothing; the guard keeps the run going when the server goes down. Blocks until all have ended; call it outside of the runtime.
 ///
 /// # Errors
 /// When a record or its evidence cannot be written; no further case is started then.
 pub fn run(
     link: &Link,
+    guard: &Guard,
     cases: &[Case],
     mut arguments: Arguments,
     handle: &Handle,
@@ -46,7 +48,7 @@ pub fn run(
 ) -> Result<Summary, StoreError> {
     arguments.test_threads.get_or_insert(THREADS);
     let (sender, receiver) = channel();
-    let trials = cases.iter().map(|case| trial(link, case, handle, sender.clone())).collect();
+    let trials = cases.iter().map(|case| trial(link, guard, case, handle, sender.clone())).collect();
     drop(sender);
     std::thread::scope(|scope| {
         let collector = scope.spawn(move || collect(&receiver, seen));
@@ -67,10 +69,10 @@ fn collect(receiver: &Receiver<Result<CaseRecord, StoreError>>, seen: &(dyn Fn(&
     Ok(summary)
 }
 
-fn trial(link: &Link, case: &Case, handle: &Handle, sender: Sender<Result<CaseRecord, StoreError>>) -> Trial {
-    let (link, case, handle) = (link.clone(), case.clone(), handle.clone());
+fn trial(link: &Link, guard: &Guard, case: &Case, handle: &Handle, sender: Sender<Result<CaseRecord, StoreError>>) -> Trial {
+    let (link, guard, case, handle) = (link.clone(), guard.clone(), case.clone(), handle.clone());
     Trial::ignorable_test(case.info.id.as_str().to_owned(), move || {
-        let Some(written) = handle.block_on(record(&link, &case)).transpose() else {
+        let Some(written) = handle.block_on(record(&link, &guard, &case)).transpose() else {
             return Err("the run was stopped".into());
         };
         let outcome = outcome(&written);
@@ -113,11 +115,12 @@ pub struct Ran {
 /// # Errors
 /// When the record or its evidence cannot be written.
 pub async fn run_one(link: &Link, case: &Case) -> Result<Option<Ran>, StoreError> {
+pub(super) async fn record(link: &Link, guard: &Guard, case: &Case) -> Result<Option<CaseRecord>, StoreError> {
     let started = Instant::now();
     let (mut attempts, measures) = (Vec::new(), Measures::default());
     let judged = match hindrance(&link.vendor, link.access.alt.is_some(), case) {
         Some((verdict, reason)) => Judged::because(verdict, reason),
-        None => attempt_all(link, case, &mut attempts, &measures).await,
+        None => attempt_all(link, guard, case, &mut attempts, &measures).await,
     };
     if link.meter.is_closed() {
         return Ok(None);
@@ -180,33 +183,60 @@ pub fn hindrance(vendor: &Vendor, has_alt: bool, case: &Case) -> Option<(Verdict
     None
 }
 
-async fn attempt_all(link: &Link, case: &Case, attempts: &mut Vec<Vec<Exchange>>, measures: &Measures) -> Judged {
-    let (mut last, exchanges) = attempt(link, case, 1, measures).await;
-    attempts.push(exchanges);
-    if last.is_repeatable() {
-        // What the first attempt measured was measured on a server in trouble.
+async fn attempt_all(link: &Link, guard: &Guard, case: &Case, attempts: &mut Vec<Vec<Exchange>>, measures: &Measures) -> Judged {
+    let (mut link, mut is_repeated) = (link.clone(), false);
+    let last = loop {
+        let pass = match guard.turn(&case.info.id).await {
+            Ok(pass) => pass,
+            Err(Halt::Culprit(suspect)) => return crashed(&suspect.request, &case.location),
+            Err(Halt::Down(why)) => return Judged::because(Verdict::Unresolved, why),
+        };
+        if let Some(why) = link.meter.spent() {
+            guard.leave(pass, &case.info.id, &Attempt::Passed, &[]).await;
+            return Judged::because(Verdict::Untested, why);
+        }
+        // What an earlier attempt measured was measured on a server in trouble.
         measures.taken();
-        let (second, exchanges) = attempt(&link.fresh(), case, 2, measures).await;
+        let number = u32::try_from(attempts.len() + 1).unwrap_or(u32::MAX);
+        let (last, exchanges) = attempt(&link, guard, case, number, measures).await;
+        let sight = guard.leave(pass, &case.info.id, &last, &exchanges).await;
         attempts.push(exchanges);
-        last = second;
+        match sight {
+            Sight::Culprit(suspect) => return crashed(&suspect.request, &case.location),
+            Sight::Up if is_repeated || !last.is_repeatable() => break last,
+            Sight::Up => is_repeated = true,
+            Sight::Again => {}
+        }
+        link = link.fresh();
+    };
+    let exchanges = || attempts.iter().flatten();
+    if let Some(refused) = exchanges().find(|exchange| exchange.failure == Some(Failure::Budget)) {
+        return Judged::because(Verdict::Untested, refused.error.clone().unwrap_or_else(|| "budget".to_owned()));
     }
     let operation = case.info.api_operation();
-    let is_declared_seen = attempts.iter().flatten().any(|exchange| exchange.operation == operation);
+    let is_declared_seen = exchanges().any(|exchange| exchange.operation == operation);
     judge(last, is_declared_seen, case.deadline, &case.location)
 }
 
-async fn attempt(link: &Link, case: &Case, number: u32, measures: &Measures) -> (Attempt, Vec<Exchange>) {
+async fn attempt(link: &Link, guard: &Guard, case: &Case, number: u32, measures: &Measures) -> (Attempt, Vec<Exchange>) {
     let recorder = Recorder::new();
     let (own_link, own_case, own_recorder, own_measures) = (link.clone(), case.clone(), recorder.clone(), measures.clone());
     // A task of its own, so that a panic ends this case and nothing else.
-    let task = tokio::spawn(async move {
+    let mut task = tokio::spawn(async move {
         tokio::time::timeout(own_case.deadline, async {
             let fixture = Fixture::prepare(&own_link, &own_recorder, &own_measures, &own_case, number).await?;
             own_case.start(fixture).await
         })
         .await
     });
-    let ended = task.await;
+    let ended = tokio::select! {
+        ended = &mut task => ended,
+        (operation, waited) = guard.impatient(&recorder) => {
+            task.abort();
+            let _ = task.await;
+            return (Attempt::Hopeless(operation, waited), recorder.exchanges());
+        }
+    };
     let exchanges = recorder.exchanges();
     let attempt = match ended {
         Err(_) => Attempt::Panicked,

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::Endpoint;
-use crate::model::ClientShard;
+use crate::model::{ClientShard, Level};
 
 /// Evaluates S3 storage vendors: compatibility, failure injection, throughput and cost, as one scored report.
 #[derive(Debug, Parser)]
@@ -96,6 +96,27 @@ pub struct RunArgs {
     /// Leave what the run created on the vendor; `proofmark clean` removes it later.
     #[arg(long)]
     pub keep: bool,
+    /// What the run may send.
+    #[command(flatten)]
+    pub cap: CapArgs,
+}
+
+/// Limits of one run, beside the vendor files' own.
+#[derive(Debug, Args)]
+pub struct CapArgs {
+    /// Send at most this many requests to each vendor, clean-up included; cases beyond it are untested.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub max_requests: Option<u64>,
+    /// Spend at most this much on requests and traffic of each vendor, clean-up included, in the currency of its price card.
+    #[arg(long, value_name = "MONEY", value_parser = parse_money)]
+    pub max_cost: Option<rust_decimal::Decimal>,
+}
+
+fn parse_money(text: &str) -> Result<rust_decimal::Decimal, String> {
+    match text.parse::<rust_decimal::Decimal>() {
+        Ok(money) if money > rust_decimal::Decimal::ZERO => Ok(money),
+        _ => Err("expected an amount above 0, e.g. 0.50".to_owned()),
+    }
 }
 
 fn parse_shard(text: &str) -> Result<ClientShard, String> {
@@ -106,10 +127,16 @@ fn parse_shard(text: &str) -> Result<ClientShard, String> {
     }
 }
 
+fn parse_level(text: &str) -> Result<Level, String> {
+    let known = [Level::Core, Level::Common, Level::Extended, Level::Rare];
+    known.into_iter().find(|level| level.name() == text).ok_or_else(|| "expected core, common, extended or rare".to_owned())
+}
+
 /// `proofmark conformance`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  proofmark conformance --vendor acme multipart::         one suite\n  \
-    proofmark conformance --vendor acme --exact object::get_object/absent_key\n  proofmark conformance --list")]
+    proofmark conformance --vendor acme --exact object::get_object/absent_key\n  \
+    proofmark conformance --vendor acme --level core --max-requests 5000\n  proofmark conformance --list")]
 pub struct ConformanceArgs {
     /// Vendor to test; repeatable [default: embedded].
     #[arg(long = "vendor", value_name = "NAME")]
@@ -123,6 +150,12 @@ pub struct ConformanceArgs {
     /// Run slow cases, too: lifecycle and propagation waits, limits by bisection.
     #[arg(long)]
     pub slow: bool,
+    /// Only cases of this level: core, common, extended or rare; repeatable [default: all of the demo profile].
+    #[arg(long = "level", value_name = "LEVEL", value_parser = parse_level)]
+    pub levels: Vec<Level>,
+    /// What the run may send.
+    #[command(flatten)]
+    pub cap: CapArgs,
     /// Flags of Rust's own test runner.
     #[command(flatten)]
     pub libtest: libtest_mimic::Arguments,

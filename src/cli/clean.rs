@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::args::CleanArgs;
 use super::{Context, Failure, output, runtime};
-use crate::config::{Root, Serve};
+use crate::config::{Cap, Root, Serve};
 use crate::model::VendorState;
 use crate::run::{NamedVendor, Shared, Stage, data_directory, prefix};
 use crate::store::{self, Run, RunDir, VendorRun};
@@ -54,7 +54,7 @@ async fn sweep(root: &Root, run: &Run, vendor: &VendorRun, directory: &RunDir) -
     if vendor.record.file.serve == Some(Serve::Embedded) {
         return remove_embedded(data_directory(&prefix, id));
     }
-    let shared = Shared { root: root.clone(), seed: run.header.seed, prefix };
+    let shared = Shared { root: root.clone(), seed: run.header.seed, prefix, cap: Cap::default() };
     let named = NamedVendor { id: id.clone(), file: vendor.record.file.clone() };
     let stage = Stage::open(&shared, &named, Arc::new(directory.vendor(id)?)).await?;
     let cleaned = wire::clean(&stage.direct).await;

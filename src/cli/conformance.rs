@@ -1,19 +1,23 @@
 //! `proofmark conformance`: the cases alone, with the flags of Rust's own test runner.
 
+use std::fmt::Write as _;
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 use libtest_mimic::{Arguments, Trial};
 
 use super::args::ConformanceArgs;
 use super::{Context, Failure, output, run};
 use crate::case::{self, Case};
-use crate::model::{ClientShard, ProfileId, VendorId, VendorState, Verdict};
+use crate::model::{CaseRecord, ClientShard, ProfileId, VendorId, VendorState, Verdict};
 use crate::run::{Event, Inputs};
 use crate::store::{self, VendorRun};
 
 /// The profile whose levels and limits hold here.
 const PROFILE: &str = "demo";
 const DEFAULT_VENDOR: &str = "embedded";
+/// How many of the cases with the most requests are named at the end.
+const DEAREST: usize = 10;
 
 /// Runs the cases that the filters leave on each vendor; records and evidence go to a run directory as in `run`.
 pub fn main(context: &Context, args: &ConformanceArgs) -> Result<ExitCode, Failure> {
@@ -32,18 +36,23 @@ pub fn main(context: &Context, args: &ConformanceArgs) -> Result<ExitCode, Failu
     let mut inputs = Inputs::load(&root, &ProfileId::from(PROFILE), &vendors)?;
     inputs.without_scenarios();
     inputs.profile.slow |= args.slow;
+    if !args.levels.is_empty() {
+        inputs.profile.levels.clone_from(&args.levels);
+    }
     let options = run::Options {
         out: args.out.clone(),
         seed: args.seed,
         client: ClientShard { index: 1, of: 1 },
         start_at: None,
         keep: false,
+        cap: run::cap(&args.cap),
         libtest: Some(args.libtest.clone()),
     };
     let started = run::start(&root, inputs, &chosen, options)?;
-    let path = started.path.clone();
+    let (path, began) = (started.path.clone(), Instant::now());
     run::measure(started, &tell)?;
     let loaded = store::load(&path)?;
+    output::print(&summary(&loaded.vendors, began.elapsed()))?;
     output::print(&format!("records: {}\n", path.display()))?;
     Ok(ExitCode::from(exit_code(&loaded.vendors, loaded.header.profile.gates.unresolved_max)))
 }
@@ -61,6 +70,25 @@ fn tell(event: Event) {
 fn is_chosen(flags: &Arguments, name: &str) -> bool {
     let matches = |pattern: &String| if flags.exact { name == pattern } else { name.contains(pattern.as_str()) };
     flags.filter.as_ref().is_none_or(matches) && !flags.skip.iter().any(matches)
+}
+
+/// What the cases cost: requests in all, per case, and those of the dearest cases. `cases.jsonl` has every case's own.
+fn summary(vendors: &[VendorRun], wall: Duration) -> String {
+    let mut text = String::new();
+    for vendor in vendors {
+        let total: u64 = vendor.cases.iter().map(|record| record.requests).sum();
+        let ran: Vec<&CaseRecord> = vendor.cases.iter().filter(|record| record.requests > 0).collect();
+        let mean = total as f64 / ran.len().max(1) as f64;
+        let _ = writeln!(text, "{}: {} cases, {} of them sent {total} requests, {mean:.1} each", vendor.record.vendor, vendor.cases.len(), ran.len());
+        let mut dearest = ran;
+        dearest.sort_by(|a, b| b.requests.cmp(&a.requests).then_with(|| a.case.id.cmp(&b.case.id)));
+        for record in dearest.iter().take(DEAREST) {
+            let _ = writeln!(text, "{:>8} requests {:>8.0} ms  {}", record.requests, record.duration_ms, record.case.id);
+        }
+        let _ = writeln!(text, "{:>8} requests in all, probe and clean-up included", vendor.usage.total());
+    }
+    let _ = writeln!(text, "wall time: {:.1} s", wall.as_secs_f64());
+    text
 }
 
 fn exit_code(vendors: &[VendorRun], unresolved_max: f64) -> u8 {

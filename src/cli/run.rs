@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use super::args::RunArgs;
+use super::args::{CapArgs, RunArgs};
 use super::progress::Progress;
 use super::{Context, Failure, conclusion, dry_run, output, runtime, signals};
 use crate::case::Case;
-use crate::config::Root;
+use crate::config::{Cap, Root};
 use crate::model::{ClientShard, ProfileId, VendorId};
 use crate::run::{Done, Evaluation, Executed, Inputs, Stop, Tell, check_access, draw_seed, facts, new_run_id, plan, resume, same_plan, selected};
 use crate::store::{FORMAT, RunDir, RunHeader};
@@ -52,6 +52,8 @@ pub struct Options {
     pub start_at: Option<jiff::Timestamp>,
     /// Leave what the run created.
     pub keep: bool,
+    /// What it may send to each vendor.
+    pub cap: Cap,
     /// Flags of the test runner; its output goes to a file where there are none.
     pub libtest: Option<libtest_mimic::Arguments>,
 }
@@ -64,7 +66,7 @@ fn fresh(context: &Context, args: &RunArgs, root: &Root, inputs: Inputs) -> Resu
         return Ok(None);
     }
     let (out, seed, client, start_at, keep) = (args.out.clone(), args.seed, args.client, args.start_at, args.keep);
-    start(root, inputs, &cases, Options { out, seed, client, start_at, keep, libtest: None }).map(Some)
+    start(root, inputs, &cases, Options { out, seed, client, start_at, keep, cap: cap(&args.cap), libtest: None }).map(Some)
 }
 
 /// Plans a new run and creates its directory; sends nothing.
@@ -72,6 +74,7 @@ pub fn start(root: &Root, inputs: Inputs, cases: &[Case], options: Options) -> R
     for vendor in &inputs.vendors {
         check_access(root, vendor)?;
     }
+    check_cap(options.cap, &inputs)?;
     let header = RunHeader {
         format: FORMAT,
         run: new_run_id(jiff::Timestamp::now()),
@@ -98,6 +101,7 @@ pub fn start(root: &Root, inputs: Inputs, cases: &[Case], options: Options) -> R
         done: BTreeMap::new(),
         start_at: options.start_at,
         keep: options.keep,
+        cap: options.cap,
         stop: Stop::default(),
         inputs,
         header,
@@ -113,6 +117,7 @@ fn resumed(context: &Context, args: &RunArgs, root: &Root, run: &Path) -> Result
     for vendor in &inputs.vendors {
         check_access(root, vendor)?;
     }
+    check_cap(cap(&args.cap), &inputs)?;
     let evaluation = Evaluation {
         root: root.clone(),
         cases: selected(&inputs.profile, &cases),
@@ -121,11 +126,29 @@ fn resumed(context: &Context, args: &RunArgs, root: &Root, run: &Path) -> Result
         done: loaded.vendors.iter().map(|vendor| (vendor.record.vendor.clone(), Done::of(vendor))).collect(),
         start_at: args.start_at,
         keep: args.keep,
+        cap: cap(&args.cap),
         stop: Stop::default(),
         inputs,
         header: loaded.header,
     };
     Ok(Started { evaluation, path })
+}
+
+/// The limits as they were typed.
+pub fn cap(args: &CapArgs) -> Cap {
+    Cap { requests: args.max_requests, money: args.max_cost }
+}
+
+/// Money can only be counted with prices.
+fn check_cap(cap: Cap, inputs: &Inputs) -> Result<(), Failure> {
+    let unpriced = inputs.vendors.iter().find(|vendor| vendor.file.is_measurable() && vendor.file.pricing.is_none());
+    match unpriced {
+        Some(vendor) if cap.money.is_some() => Err(Failure::usage(format!(
+            "--max-cost needs prices, and vendors/{}.toml has no [pricing]: add its price card (copy one of `proofmark list`), or give --max-requests",
+            vendor.id
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// Flags of the test runner inside a run: its lines say nothing that the records do not, the progress bars own the terminal, and a

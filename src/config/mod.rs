@@ -31,5 +31,5 @@ pub use root::Root;
 pub use scenario::{Scenario, ScenarioSpec};
 pub use secret::Secret;
 pub use throughput::{Cell, CellTimes, LoopKind, MixEntry, Operation, PayloadMode, ThroughputSpec};
-pub use vendor::{Addressing, Budget, CredentialNames, Lifecycle, Priority, Requirement, Safety, Serve, Vendor, Waiver};
+pub use vendor::{Addressing, Budget, Cap, CredentialNames, Lifecycle, Priority, Requirement, Safety, Serve, Vendor, Waiver};
 pub use workload::CostWorkload;

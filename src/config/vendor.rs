@@ -157,6 +157,25 @@ pub struct Budget {
     pub buckets: Option<u64>,
 }
 
+/// What the command line allows one run to send, beside the vendor file's own limits.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Cap {
+    /// Requests in all.
+    pub requests: Option<u64>,
+    /// Estimated money, in the price card's currency.
+    pub money: Option<rust_decimal::Decimal>,
+}
+
+impl Budget {
+    /// The same, lowered to `cap` where that is less.
+    #[must_use]
+    pub fn capped(mut self, cap: Cap) -> Self {
+        self.requests = self.requests.into_iter().chain(cap.requests).min();
+        self.money = self.money.into_iter().chain(cap.money).min();
+        self
+    }
+}
+
 /// A server that this binary runs itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -1,6 +1,7 @@
 //! What a run is made of: plain data with serde, no I/O. The words are those of the glossary in `DESIGN.md`.
 
 mod case;
+mod crash;
 mod ids;
 mod measure;
 mod run;
@@ -9,6 +10,7 @@ mod usage;
 mod verdict;
 
 pub use case::{CaseInfo, CaseRecord};
+pub use crash::{Crash, Recovery, Suspect};
 pub use ids::{CaseId, ClientId, ProfileId, RunId, ScenarioId, VendorId};
 pub use measure::{Measure, wilson};
 pub use run::{ClientShard, Deployment, Estimate, HostFacts, Plan, PlannedVendor, Probe, Setting, Skip, VendorState};

@@ -252,5 +252,6 @@ fn vendor(id: &str, file: &str, state: VendorState, probe: Option<Probe>) -> Ven
         cases: if measured { cases::cases(id) } else { Vec::new() },
         scenarios: if measured { scenarios::scenarios(id) } else { Vec::new() },
         usage,
+        crashes: Vec::new(),
     }
 }

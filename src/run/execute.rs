@@ -14,7 +14,7 @@ use super::probe::probe;
 use super::stage::Shared;
 use super::{Done, Inputs, NamedVendor, RunError, Stage, Stop, prefix};
 use crate::case::Case;
-use crate::config::{Phase, Root, Serve, error_at};
+use crate::config::{Cap, Phase, Root, Serve, error_at};
 use crate::model::{Setting, VendorId, VendorState};
 use crate::store::{RunDir, RunHeader, VendorRecord, VendorSink};
 use crate::wire;
@@ -44,6 +44,8 @@ pub struct Evaluation {
     pub start_at: Option<jiff::Timestamp>,
     /// Leave what the run created on the vendors.
     pub keep: bool,
+    /// What the command line allows the run to send to each vendor.
+    pub cap: Cap,
     /// The wish to end early.
     pub stop: Stop,
 }
@@ -109,7 +111,7 @@ impl Evaluation {
 
     async fn evaluate(&self, vendor: &NamedVendor, tell: Tell<'_>) -> Result<VendorState, RunError> {
         let sink = Arc::new(self.directory.vendor(&vendor.id)?);
-        let shared = Shared { root: self.root.clone(), seed: self.header.seed, prefix: prefix(&self.header.run) };
+        let shared = Shared { root: self.root.clone(), seed: self.header.seed, prefix: prefix(&self.header.run), cap: self.cap };
         tell(Event::Phase { vendor: vendor.id.clone(), name: "prepare", steps: 0 });
         let opened = tokio::select! {
             opened = Stage::open(&shared, vendor, sink.clone()) => opened,

@@ -2,15 +2,19 @@
 //!
 //! The main type is [`Measurement`]. It knows nothing of other vendors and cleans nothing up.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use libtest_mimic::Arguments;
 use tokio::runtime::Handle;
 
 use super::events::{Event, Tell};
 use super::plan::is_mine;
 use super::{Done, Inputs, NamedVendor, Stage, Task, tasks};
-use crate::case::{self, Case};
+use crate::case::{self, Case, Down, Guard};
 use crate::config::{FailureSpec, Phase, Scenario, ScenarioSpec, ThroughputSpec};
-use crate::model::{CaseRecord, ClientId, ClientShard, Kind, Outcome, ScenarioRecord, Skip};
+use crate::lab::{Hook, LabError, Server};
+use crate::model::{CaseRecord, ClientId, ClientShard, Kind, Outcome, ScenarioRecord, Skip, Verdict};
 use crate::scenario::{failure, throughput};
 use crate::store::StoreError;
 
@@ -40,7 +44,7 @@ impl Measurement<'_> {
     /// # Errors
     /// When the run directory cannot be written.
     pub async fn run(&self) -> Result<(), StoreError> {
-        self.conformance()?;
+        self.conformance().await?;
         let (tasks, skipped) = tasks(self.inputs, &self.vendor.file, self.shard);
         let left: Vec<Task> = tasks.into_iter().filter(|task| !self.is_done(task)).collect();
         self.skip(&skipped)?;
@@ -75,17 +79,48 @@ impl Measurement<'_> {
         ClientId(format!("{}/{}", self.shard.index, self.shard.of))
     }
 
-    fn conformance(&self) -> Result<(), StoreError> {
+    async fn conformance(&self) -> Result<(), StoreError> {
         let is_left = |case: &&Case| is_mine(self.shard, case.info.id.as_str()) && !self.done.cases.contains(case.info.id.as_str());
         let cases: Vec<Case> = self.cases.iter().filter(is_left).cloned().collect();
         if cases.is_empty() {
             return Ok(());
         }
         self.begin(Phase::Conformance, "conformance", cases.len());
-        let seen = |record: &CaseRecord| (self.tell)(Event::Step { what: format!("{} {}", record.verdict, record.case.id) });
+        let unpaid = AtomicUsize::new(0);
+        let seen = |record: &CaseRecord| {
+            let is_unpaid = record.verdict == Verdict::Untested && record.reason.as_ref().is_some_and(|reason| reason.starts_with("budget"));
+            unpaid.fetch_add(usize::from(is_unpaid), Ordering::Relaxed);
+            (self.tell)(Event::Step { what: format!("{} {}", record.verdict, record.case.id) });
+        };
         let handle = Handle::current();
-        tokio::task::block_in_place(|| case::run(&self.stage.link, &cases, self.libtest.clone(), &handle, &seen))?;
+        let guard = self.guard().await;
+        tokio::task::block_in_place(|| case::run(&self.stage.link, &guard, &cases, self.libtest.clone(), &handle, &seen))?;
+        let note = |text: String| (self.tell)(Event::Note { vendor: self.vendor.id.clone(), text });
+        guard.crashes().iter().for_each(|crash| note(crash.sentence()));
+        if let Some(why) = self.stage.link.meter.spent() {
+            note(format!("{} cases were not run or not finished: {why}", unpaid.load(Ordering::Relaxed)));
+        }
         self.end()
+    }
+
+    /// Watches over the server; restarts it where that is allowed and the script is this vendor's for sure.
+    async fn guard(&self) -> Guard {
+        let guard = Guard::new(self.stage.direct.clone());
+        match &self.stage.server {
+            Some(server) if self.may_restart(server).await => {
+                let server = server.clone();
+                guard.reviving(Arc::new(move |down| {
+                    let server = server.clone();
+                    Box::pin(async move { restart(&server, down).await.map_err(|error| error.to_string()) })
+                }))
+            }
+            _ => guard,
+        }
+    }
+
+    async fn may_restart(&self, server: &Server) -> bool {
+        let is_disposable = self.vendor.file.safety.disposable || self.vendor.file.serve.is_some();
+        is_disposable && server.has(Hook::Restart) && server.is_identified().await
     }
 
     async fn throughput(&self, tasks: &[Task]) -> Result<(), StoreError> {
@@ -129,7 +164,7 @@ impl Measurement<'_> {
     }
 
     async fn faults(&self, scenario: &Scenario, spec: &FailureSpec, tasks: &[Task]) -> Result<(), StoreError> {
-        let (link, server, timing) = (&self.stage.link, self.stage.server.as_ref(), &self.inputs.profile.failure_timing);
+        let (link, server, timing) = (&self.stage.link, self.stage.server.as_deref(), &self.inputs.profile.failure_timing);
         for task in tasks.iter().filter(|task| task.scenario == scenario.id) {
             self.keep(failure::run(link, server, &scenario.id, spec, task.repeat, timing).await)?;
         }
@@ -151,6 +186,15 @@ impl Measurement<'_> {
         }
         Ok(())
     }
+}
+
+async fn restart(server: &Server, down: Down) -> Result<(), LabError> {
+    if down == Down::Silent && server.has(Hook::Kill) {
+        // It may have ended by now; then there is nothing to kill.
+        let _ = server.call(Hook::Kill).await;
+    }
+    server.call(Hook::Restart).await?;
+    server.wait_ready().await
 }
 
 fn untested(scenario: &Scenario, reason: &str, client: ClientId) -> ScenarioRecord {

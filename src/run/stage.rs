@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::tariff::tariff_of;
 use super::{NamedVendor, RunError, draw_seed, setting_of};
-use crate::config::{ConfigError, CredentialNames, Phase, Root, Secret, Serve, Vendor, error_at};
+use crate::config::{Cap, ConfigError, CredentialNames, Phase, Root, Secret, Serve, Vendor, error_at};
 use crate::lab::{Embedded, Hooked, LabError, Server};
 use crate::model::{Setting, VendorId};
 use crate::store::VendorSink;
@@ -27,6 +27,8 @@ pub struct Shared {
     pub seed: u64,
     /// The run's prefix.
     pub prefix: String,
+    /// What the command line allows it to send.
+    pub cap: Cap,
 }
 
 /// A vendor made ready.
@@ -37,7 +39,7 @@ pub struct Stage {
     /// The same without the standing faults, for clean-up.
     pub direct: Link,
     /// Its server, where its life is ours to control.
-    pub server: Option<Server>,
+    pub server: Option<Arc<Server>>,
     /// What the result is judged under.
     pub setting: Setting,
     /// What the reader of the result should know, in sentences.
@@ -74,6 +76,7 @@ impl Stage {
             }
             server = is_own.then_some(Server::Hooked(hooked));
         }
+        let server = server.map(Arc::new);
         let direct = Link::open(vendor.id.clone(), Arc::new(reach.vendor), access.clone(), sink, shared.seed, shared.prefix.as_str())?;
         if let Some(card) = &vendor.file.pricing {
             direct.meter.set_tariff(tariff_of(card));
@@ -109,7 +112,9 @@ impl Stage {
 
 impl Reach {
     async fn prepare(shared: &Shared, NamedVendor { id, file }: &NamedVendor) -> Result<Self, RunError> {
-        let mut reach = Self { vendor: file.clone(), environment: BTreeMap::new(), server: None, started: None };
+        let mut vendor = file.clone();
+        vendor.budget = vendor.budget.capped(shared.cap);
+        let mut reach = Self { vendor, environment: BTreeMap::new(), server: None, started: None };
         if file.serve == Some(Serve::Embedded) {
             reach.serve(shared, id).await?;
         } else if is_startable(file)

@@ -29,6 +29,11 @@ pub fn load(directory: &Path) -> Result<Run, StoreError> {
             cases: read_lines(&folder.join("cases.jsonl"))?,
             scenarios: read_lines(&folder.join("scenarios.jsonl"))?,
             usage,
+            crashes: match folder.join("crashes.jsonl") {
+                // Runs of earlier versions have none.
+                file if file.exists() => read_lines(&file)?,
+                _ => Vec::new(),
+            },
         });
     }
     Ok(Run { header, vendors })

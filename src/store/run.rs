@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::config::{CostWorkload, NamedApplication, Profile, Vendor};
-use crate::model::{CaseRecord, ClientShard, HostFacts, Plan, Probe, ProfileId, RunId, ScenarioRecord, Setting, Usage, VendorId, VendorState};
+use crate::model::{CaseRecord, ClientShard, Crash, HostFacts, Plan, Probe, ProfileId, RunId, ScenarioRecord, Setting, Usage, VendorId, VendorState};
 
 /// Version of the run directory's format. A newer one is refused with a hint to update.
 pub const FORMAT: u32 = 1;
@@ -70,6 +70,8 @@ pub struct VendorRun {
     pub scenarios: Vec<ScenarioRecord>,
     /// Metered use.
     pub usage: Usage,
+    /// When and how its server went down while cases ran.
+    pub crashes: Vec<Crash>,
 }
 
 /// A run as loaded from its directory.

@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use serde::Serialize;
 
 use super::{RunHeader, StoreError, VendorRecord};
-use crate::model::{CaseRecord, ScenarioRecord, Usage, VendorId};
+use crate::model::{CaseRecord, Crash, ScenarioRecord, Usage, VendorId};
 
 fn io(path: &Path) -> impl FnOnce(std::io::Error) -> StoreError + '_ {
     |source| StoreError::Io { path: path.to_owned(), source }
@@ -83,6 +83,7 @@ pub struct VendorSink {
     usage: Mutex<File>,
     journal: Mutex<File>,
     resources: Mutex<File>,
+    crashes: Mutex<File>,
 }
 
 impl VendorSink {
@@ -99,6 +100,7 @@ impl VendorSink {
             usage: append("usage.jsonl")?,
             journal: append("journal.jsonl")?,
             resources: append("resources.jsonl")?,
+            crashes: append("crashes.jsonl")?,
             path,
         })
     }
@@ -146,6 +148,13 @@ impl VendorSink {
     /// When the disk does not take it.
     pub fn resource<T: Serialize>(&self, resource: &T) -> Result<(), StoreError> {
         self.append(&self.resources, "resources.jsonl", resource)
+    }
+    /// Appends what is known of a server that went down.
+    ///
+    /// # Errors
+    /// When the disk does not take it.
+    pub fn crash(&self, crash: &Crash) -> Result<(), StoreError> {
+        self.append(&self.crashes, "crashes.jsonl", crash)
     }
     /// Writes a transcript below `evidence/` and returns its path relative to the vendor's directory.
     ///

@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::resources::journalled_buckets;
-use super::{Link, Recorder};
+use super::{Failure, Link, Recorder, WireError};
 
 const BUCKETS_AT_ONCE: usize = 8;
 const DELETES_AT_ONCE: usize = 16;
@@ -54,6 +54,11 @@ pub async fn clean(link: &Link) -> Cleaned {
     let mut names: BTreeSet<String> = journalled_buckets(&link.sink).into_iter().collect();
     match client.list_buckets().send().await {
         Ok(listed) => names.extend(listed.buckets().iter().filter_map(|bucket| bucket.name().map(str::to_owned))),
+        Err(error) if WireError::find(&error).is_some_and(|wire| is_dead(wire.failure)) => {
+            let left = if names.is_empty() { String::new() } else { format!("; up to {} buckets are left", names.len()) };
+            cleaned.failed.push(format!("the server does not answer: {}{left}", told(&error)));
+            return cleaned;
+        }
         Err(error) if names.is_empty() => cleaned.failed.push(format!("buckets cannot be listed: {}", told(&error))),
         Err(_) => {}
     }
@@ -205,8 +210,11 @@ async fn delete_batch(client: &Client, bucket: &str, batch: &[(String, Option<St
     let Ok(answer) = client.delete_objects().bucket(bucket).delete(delete).send().await else {
         return BTreeSet::new();
     };
-    let owned = |key: Option<&str>, version: Option<&str>| Some((key?.to_owned(), version.map(str::to_owned)));
-    answer.deleted().iter().filter_map(|deleted| owned(deleted.key(), deleted.version_id())).collect()
+    let told =
+        |key: &str, version: Option<&str>| answer.deleted().iter().any(|deleted| deleted.key() == Some(key) && deleted.version_id() == version);
+    // Some vendors list the version of an unversioned object as "null" and do not name it when it is deleted.
+    let is_told = |key: &str, version: Option<&str>| told(key, version) || version == Some("null") && told(key, None);
+    batch.iter().filter(|(key, version)| is_told(key, version.as_deref())).cloned().collect()
 }
 
 enum Deleted {
@@ -235,6 +243,11 @@ async fn delete_one(client: &Client, bucket: &str, key: &str, version: Option<&s
         Some(until) => Deleted::Locked(format!("{bucket}/{key} is locked until {until}")),
         None => Deleted::Failed(format!("{bucket}/{key}: {}", told(&refused))),
     }
+}
+
+/// Whether nobody answers: then every further request would only wait.
+fn is_dead(failure: Failure) -> bool {
+    matches!(failure, Failure::Connect | Failure::ConnectTimeout | Failure::Timeout)
 }
 
 fn is_gone<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> bool {

@@ -1,6 +1,6 @@
 //! Counting every request against the run's one budget.
 //!
-//! The main type is [`Meter`]. A tenth of the requests is kept back for clean-up.
+//! The main type is [`Meter`]. A tenth of the requests is kept back for clean-up, and more where many buckets have to be removed.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -13,6 +13,10 @@ use crate::model::Usage;
 
 /// The share of the requests that only clean-up may use: one in this many.
 const RESERVE_ONE_IN: u64 = 10;
+
+/// What clean-up sends for a bucket of a few objects: uploads, versions, a batch of deletions, versions and objects once more and the
+/// bucket itself are six; two more for what a batch does not delete.
+const CLEANUP_PER_BUCKET: u64 = 8;
 
 /// Operations whose body is stored.
 const STORING: [&str; 2] = ["PutObject", "UploadPart"];
@@ -48,6 +52,7 @@ struct State {
     stored_since: Instant,
     next_slot: Instant,
     is_closed: bool,
+    spent: Option<String>,
 }
 
 /// Counts requests and bytes of one vendor's run, and refuses what its budget does not allow.
@@ -78,6 +83,7 @@ impl Meter {
             stored_since: now,
             next_slot: now,
             is_closed: false,
+            spent: None,
         };
         Self { budget, state: Mutex::new(state) }
     }
@@ -93,6 +99,10 @@ impl Meter {
     pub fn is_closed(&self) -> bool {
         self.state().is_closed
     }
+    /// Why nothing further is worth starting: the requests or the money are used up.
+    pub fn spent(&self) -> Option<String> {
+        self.state().spent.clone()
+    }
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -103,7 +113,13 @@ impl Meter {
     pub async fn admit(&self, operation: &str, upload: u64) -> Result<(), BudgetExceeded> {
         let wait = {
             let mut state = self.state();
-            self.check(&state, operation, upload)?;
+            let checked = self.check(&state, operation, upload);
+            if let Err(refused) = checked.as_ref()
+                && ["requests", "money"].contains(&refused.limit.as_str())
+            {
+                state.spent.get_or_insert_with(|| refused.to_string());
+            }
+            checked?;
             self.enter(&mut state, operation, upload)
         };
         pause(wait).await;
@@ -129,8 +145,9 @@ impl Meter {
         if state.is_closed {
             return Err(refuse("time", "the run was stopped", "no further request"));
         }
-        if let Some(allowed) = budget.requests.map(|all| all - all / RESERVE_ONE_IN).filter(|allowed| totals.requests >= *allowed) {
-            let kept = budget.requests.unwrap_or_default() - allowed;
+        let needed = if totals.buckets == 0 { 0 } else { 1 + CLEANUP_PER_BUCKET * totals.buckets };
+        let kept = needed.max(budget.requests.unwrap_or_default() / RESERVE_ONE_IN);
+        if let Some(allowed) = budget.requests.map(|all| all.saturating_sub(kept)).filter(|allowed| totals.requests >= *allowed) {
             return Err(refuse("requests", totals.requests, format_args!("{allowed}, and {kept} kept for clean-up")));
         }
         if let Some(allowed) = budget.upload.filter(|allowed| totals.upload + upload > allowed.0) {
@@ -146,7 +163,8 @@ impl Meter {
             return Err(refuse("buckets", totals.buckets, allowed));
         }
         let price = state.tariff.request(operation, upload);
-        if let Some(allowed) = budget.money.filter(|allowed| totals.money + price > *allowed) {
+        let cleanup = state.tariff.other_request * Decimal::from(needed);
+        if let Some(allowed) = budget.money.filter(|allowed| totals.money + price + cleanup > *allowed) {
             return Err(refuse("money", totals.money, allowed));
         }
         Ok(())
@@ -242,6 +260,28 @@ mod tests {
         limit(&meter, "GetObject", 0).await.unwrap();
         assert_eq!(limit(&meter, "GetObject", 0).await, Err("money".to_owned()));
         meter.admit_cleanup("DeleteObjects").await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn each_bucket_keeps_requests_and_money_for_its_removal() {
+        let meter = Meter::new(Budget { requests: Some(26), ..Budget::default() });
+        limit(&meter, "CreateBucket", 0).await.unwrap();
+        limit(&meter, "CreateBucket", 0).await.unwrap();
+        for _ in 0..7 {
+            limit(&meter, "PutObject", 0).await.unwrap();
+        }
+        assert_eq!(meter.spent(), None);
+        assert_eq!(limit(&meter, "PutObject", 0).await, Err("requests".to_owned()));
+        assert_eq!(meter.spent().as_deref(), Some("budget: requests is used up: 9 of 9, and 17 kept for clean-up"));
+        for _ in 0..17 {
+            meter.admit_cleanup("DeleteObjects").await.unwrap();
+        }
+        let price: Decimal = "0.01".parse().unwrap();
+        let meter = Meter::new(Budget { money: Some(price * Decimal::from(11)), ..Budget::default() });
+        meter.set_tariff(Tariff { other_request: price, ..Tariff::default() });
+        limit(&meter, "CreateBucket", 0).await.unwrap();
+        limit(&meter, "PutObject", 0).await.unwrap();
+        assert_eq!(limit(&meter, "PutObject", 0).await, Err("money".to_owned()));
     }
 
     #[tokio::test]

@@ -3,7 +3,7 @@
 //! The main type is [`Recorder`]. A request is in it from its start on, so that one that never ended is seen, too.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
@@ -144,6 +144,13 @@ impl Recorder {
     /// Whether nothing was started.
     pub fn is_empty(&self) -> bool {
         self.lock().is_empty()
+    }
+    /// The operations that wait for their answer, and for how long.
+    pub fn waiting(&self) -> Vec<(String, Duration)> {
+        let now = ms(self.started.elapsed());
+        let exchanges = self.lock();
+        let open = exchanges.iter().filter(|exchange| exchange.status == 0 && exchange.duration_ms == 0.0);
+        open.map(|exchange| (exchange.operation.clone(), Duration::from_secs_f64((now - exchange.offset_ms).max(0.0) / 1e3))).collect()
     }
     /// The exchange that was started last.
     pub fn last(&self) -> Option<Exchange> {

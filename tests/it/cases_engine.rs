@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use proofmark::case::{self, Checked, Fixture, Suite, expect};
+use proofmark::case::{self, Checked, Fixture, Guard, Suite, expect};
 use proofmark::model::{CaseRecord, FailureClass, Impact, VendorId, Verdict};
 use proofmark::store::RunDir;
 use proofmark::wire::{Access, Link};
@@ -55,6 +55,17 @@ impl Scripted {
 }
 
 fn run(runtime: &tokio::runtime::Runtime, endpoint: &str, extra: &str, suite: &Suite) -> (Vec<CaseRecord>, tempfile::TempDir) {
+    guarded(runtime, endpoint, extra, suite, |guard| guard.patient(Duration::from_millis(300)))
+}
+
+/// Runs one suite under a guard; its records in the order of their cases' ids, and the vendor's directory.
+pub fn guarded(
+    runtime: &tokio::runtime::Runtime,
+    endpoint: &str,
+    extra: &str,
+    suite: &Suite,
+    guard: impl FnOnce(Guard) -> Guard,
+) -> (Vec<CaseRecord>, tempfile::TempDir) {
     let toml = format!(
         "title = \"Scripted\"\ndeployment = \"self-run\"\nendpoints = [\"{endpoint}\"]\n{extra}\n[credentials]\naccess_key_env = \"A\"\nsecret_key_env = \"S\"\n"
     );
@@ -67,7 +78,8 @@ fn run(runtime: &tokio::runtime::Runtime, endpoint: &str, extra: &str, suite: &S
         libtest_mimic::Arguments { logfile: Some(directory.path().join("log").display().to_string()), ..libtest_mimic::Arguments::default() };
     let records = Mutex::new(Vec::new());
     let cases = case::cases(std::slice::from_ref(suite));
-    case::run(&link, &cases, arguments, runtime.handle(), &|record| records.lock().unwrap().push(record.clone())).unwrap();
+    let guard = guard(Guard::new(link.clone()));
+    case::run(&link, &guard, &cases, arguments, runtime.handle(), &|record| records.lock().unwrap().push(record.clone())).unwrap();
     let mut records = records.into_inner().unwrap();
     records.sort_by(|a, b| a.case.id.cmp(&b.case.id));
     (records, directory)
@@ -170,7 +182,7 @@ fn the_harness_own_faults_are_unresolved() {
     unresolved(server.judge(|_| Box::pin(async { Ok(()) })), "harness: declared operation never sent");
     unresolved(server.judge(|fx| Box::pin(async move { fx.put("k", b"x").await.map(drop) })), "set-up: PutObject");
     let nowhere = Suite::new("engine").core("get_object/case", &["GET-01"], "A rule.", found);
-    unresolved(run(&server.runtime, "http://127.0.0.1:1", "", &nowhere).0.remove(0), "set-up: CreateBucket");
+    unresolved(run(&server.runtime, "http://127.0.0.1:1", "", &nowhere).0.remove(0), "server down since 20");
 }
 
 #[test]

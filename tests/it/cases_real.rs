@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use proofmark::case;
+use proofmark::case::{self, Guard};
 use proofmark::config::{Root, load_vendor};
 use proofmark::model::{CaseRecord, FailureClass, VendorId, Verdict};
 use proofmark::store::RunDir;
@@ -32,7 +32,7 @@ fn run(vendor: &str, port: u16, directory: &Path) -> BTreeMap<String, CaseRecord
     let arguments = libtest_mimic::Arguments { logfile, test_threads: Some(8), ..libtest_mimic::Arguments::default() };
     let records = Mutex::new(BTreeMap::new());
     let seen = |record: &CaseRecord| drop(records.lock().unwrap().insert(record.case.id.to_string(), record.clone()));
-    case::run(&link, &case::cases(&suites::all()), arguments, runtime.handle(), &seen).unwrap();
+    case::run(&link, &Guard::new(link.clone()), &case::cases(&suites::all()), arguments, runtime.handle(), &seen).unwrap();
     records.into_inner().unwrap()
 }
 

@@ -19,6 +19,7 @@ mod proxy_bytes;
 mod proxy_real;
 mod real;
 mod report;
+mod resilience;
 mod resume;
 mod sandbox;
 mod site;

@@ -159,10 +159,14 @@ async fn the_budget_refuses_before_anything_is_sent_and_keeps_a_share_for_clean_
     link.create_bucket("one").await.unwrap();
     assert!(link.create_bucket("two").await.unwrap_err().to_string().contains("buckets is used up"));
     while get(&s3).await.is_ok() {}
-    assert_eq!(seen.requests(), 18);
+    // A tenth would be two; a bucket needs nine to be found, emptied and removed.
+    assert_eq!(seen.requests(), 11);
     assert!(link.raw(&recorder).request("GET", "b", "k").send().await.unwrap_err().budget.is_some());
     let cleaner = link.for_cleanup().sdk(&recorder);
-    assert_eq!((get(&cleaner).await, get(&cleaner).await, get(&cleaner).await), (Ok(0), Ok(0), Err(Failure::Budget)));
+    for _ in 0..9 {
+        assert_eq!(get(&cleaner).await, Ok(0));
+    }
+    assert_eq!(get(&cleaner).await, Err(Failure::Budget));
     assert_eq!(seen.requests(), 20);
     assert_eq!(recorder.last().unwrap().failure, Some(Failure::Budget));
 }

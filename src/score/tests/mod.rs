@@ -61,7 +61,7 @@ fn profile_with_curve() -> Profile {
 fn vendor(id: &str) -> VendorRun {
     let file: Vendor = toml::from_str("title = \"v\"\ndeployment = \"self-run\"\nendpoints = [\"http://127.0.0.1:1\"]\n").unwrap();
     let record = VendorRecord { vendor: VendorId::from(id), file, setting: Setting::Production, probe: None, state: VendorState::Complete };
-    VendorRun { record, cases: Vec::new(), scenarios: Vec::new(), usage: Usage::default() }
+    VendorRun { record, cases: Vec::new(), scenarios: Vec::new(), usage: Usage::default(), crashes: Vec::new() }
 }
 
 fn run(vendors: Vec<VendorRun>) -> Run {

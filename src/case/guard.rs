@@ -1,0 +1,363 @@
+//! Keeps a run going when the server goes down under it.
+//!
+//! The main type is [`Guard`]. After a broken connection a health probe decides whether the server is up. If it is down, no further
+//! case starts, those that run are waited for, and the server is brought back. Then the suspects (cases whose request was on its
+//! way) run one at a time: the one that brings it down again, alone, is the culprit and is not run a third time. Everybody else
+//! runs again as if nothing had happened. A server that stays down ends the remaining cases at once.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+
+use super::judge::Attempt;
+use super::suspicion::{Joined, hung, is_troubled, joined, over, suspects_of};
+use crate::model::{CaseId, Crash, Recovery, Suspect};
+use crate::wire::{Exchange, Failure, Link, Recorder};
+
+/// Most times that a server is brought back in one run.
+const MOST_RECOVERIES: u32 = 5;
+/// How long a server that nobody restarts may take to come back.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Longest wait for the cases that run when the server goes down.
+const DRAIN: Duration = Duration::from_secs(5);
+/// Longest wait for the probe's answer.
+const PROBE_LIMIT: Duration = Duration::from_secs(3);
+/// Between two probes.
+const PROBE_PAUSE: Duration = Duration::from_millis(200);
+/// After this many answers that never came, an operation is not waited for any longer than [`SHORT`].
+const MOST_HANGS: u32 = 3;
+/// How long an operation that hangs is still waited for.
+const SHORT: Duration = Duration::from_secs(4);
+
+/// How the server is down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Down {
+    /// Nothing listens.
+    Gone,
+    /// It takes connections and answers nothing: it has to be killed before it can be started.
+    Silent,
+}
+
+/// Starts the server again.
+pub type Revive = Arc<dyn Fn(Down) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
+
+/// Keeps a run going when the server goes down. Clones share everything.
+#[derive(Clone)]
+pub struct Guard {
+    direct: Link,
+    revive: Option<Revive>,
+    patience: Duration,
+    short: Duration,
+    state: Arc<Mutex<State>>,
+    changed: watch::Sender<()>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    phase: Phase,
+    /// How often the server was found down.
+    downs: u64,
+    in_flight: usize,
+    joined: Vec<Joined>,
+    recoveries: u32,
+    crashes: Vec<Crash>,
+    /// Operation -> answers that never came although the server was up.
+    hangs: BTreeMap<String, u32>,
+}
+
+#[derive(Debug, Default)]
+enum Phase {
+    /// Cases run.
+    #[default]
+    Open,
+    /// The server is down.
+    Down,
+    /// It is up again, and these run one at a time, the first one now.
+    Trials(VecDeque<CaseId>),
+    /// It stays down; why, and the one case that is to blame for it.
+    Over(String, Option<Suspect>),
+}
+
+/// Leave to run one attempt.
+#[derive(Debug)]
+pub(super) struct Pass {
+    downs: u64,
+    is_alone: bool,
+}
+
+/// What the attempt is worth.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Sight {
+    /// The server is up: the attempt is judged by what it found.
+    Up,
+    /// The server went down, by another case or for no reason: the attempt counts for nothing.
+    Again,
+    /// The attempt brought the server down.
+    Culprit(Suspect),
+}
+
+/// Why no attempt may run.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Halt {
+    /// The server stays down.
+    Down(String),
+    /// The server stays down, and this case is what brought it down.
+    Culprit(Suspect),
+}
+
+impl Guard {
+    /// A guard of the server that `direct` leads to, without any fault in between.
+    pub fn new(direct: Link) -> Self {
+        let changed = watch::Sender::new(());
+        Self { direct, revive: None, patience: PATIENCE, short: SHORT, state: Arc::default(), changed }
+    }
+    /// Starts the server again when it is down.
+    #[must_use]
+    pub fn reviving(mut self, revive: Revive) -> Self {
+        self.revive = Some(revive);
+        self
+    }
+    /// How long a server that nobody restarts may take to come back.
+    #[must_use]
+    pub fn patient(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+    /// How long an operation that hangs in several cases is still waited for in the next ones.
+    #[must_use]
+    pub fn waiting_for_hangs(mut self, short: Duration) -> Self {
+        self.short = short;
+        self
+    }
+    /// How often the server went down so far, and how that ended.
+    pub fn crashes(&self) -> Vec<Crash> {
+        self.lock().crashes.clone()
+    }
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let result = change(&mut self.lock());
+        self.changed.send_replace(());
+        result
+    }
+
+    /// Waits until the case may run.
+    pub(super) async fn turn(&self, case: &CaseId) -> Result<Pass, Halt> {
+        let mut changed = self.changed.subscribe();
+        loop {
+            {
+                let mut state = self.lock();
+                let downs = state.downs;
+                match &state.phase {
+                    Phase::Open => {
+                        state.in_flight += 1;
+                        return Ok(Pass { downs, is_alone: false });
+                    }
+                    Phase::Trials(queue) if queue.front() == Some(case) => return Ok(Pass { downs, is_alone: true }),
+                    Phase::Over(_, Some(culprit)) if culprit.case == *case => return Err(Halt::Culprit(culprit.clone())),
+                    Phase::Over(why, _) => return Err(Halt::Down(why.clone())),
+                    Phase::Down | Phase::Trials(_) => {}
+                }
+            }
+            // The sender lives in self, so the channel cannot close.
+            let _ = changed.changed().await;
+        }
+    }
+
+    /// Takes an attempt's end, and looks after the server where its connections broke.
+    pub(super) async fn leave(&self, pass: Pass, case: &CaseId, attempt: &Attempt, exchanges: &[Exchange]) -> Sight {
+        let down = if is_troubled(attempt, exchanges) { self.down(&pass).await } else { Ok(None) };
+        let joined = joined(case, exchanges);
+        match down {
+            Ok(None) => {
+                self.up(&pass, hung(attempt, exchanges));
+                Sight::Up
+            }
+            Ok(Some(down)) if pass.is_alone => {
+                self.condemn(down, joined.suspect.clone()).await;
+                Sight::Culprit(joined.suspect)
+            }
+            Ok(Some(down)) => {
+                if self.join(&pass, joined) {
+                    self.recover(down).await;
+                }
+                Sight::Again
+            }
+            Err(KnownDown) => {
+                self.join(&pass, joined);
+                Sight::Again
+            }
+        }
+    }
+
+    /// Whether and how the server is down now, unless another case has found that out already.
+    async fn down(&self, pass: &Pass) -> Result<Option<Down>, KnownDown> {
+        let is_known = || !pass.is_alone && self.lock().downs != pass.downs;
+        if is_known() {
+            return Err(KnownDown);
+        }
+        let down = self.probe().await;
+        if is_known() { Err(KnownDown) } else { Ok(down) }
+    }
+
+    fn up(&self, pass: &Pass, hung: Option<String>) {
+        self.change(|state| {
+            if let Some(operation) = hung {
+                *state.hangs.entry(operation).or_default() += 1;
+            }
+            if !pass.is_alone {
+                state.in_flight -= 1;
+            } else if let Phase::Trials(queue) = &mut state.phase {
+                queue.pop_front();
+                if queue.is_empty() {
+                    state.phase = Phase::Open;
+                }
+            }
+        });
+    }
+
+    /// Adds a case to those that the server's end has hit; true for the first of them.
+    fn join(&self, pass: &Pass, joined: Joined) -> bool {
+        self.change(|state| {
+            state.in_flight -= 1;
+            match &mut state.phase {
+                Phase::Open if state.downs == pass.downs => {
+                    state.downs += 1;
+                    state.phase = Phase::Down;
+                    state.joined = vec![joined];
+                    return true;
+                }
+                Phase::Down => state.joined.push(joined),
+                Phase::Trials(queue) if joined.is_broken => queue.push_back(joined.suspect.case),
+                _ => {}
+            }
+            false
+        })
+    }
+
+    /// Waits for the cases that run, brings the server back and lines up the suspects.
+    async fn recover(&self, down: Down) {
+        let (at, since) = (now(), Instant::now());
+        let mut changed = self.changed.subscribe();
+        let drained = changed.wait_for(|()| self.lock().in_flight == 0);
+        // Whoever is still running then joins later.
+        let _ = tokio::time::timeout(DRAIN, drained).await;
+        let recovery = self.bring_back(down).await;
+        let joined = std::mem::take(&mut self.lock().joined);
+        let mut suspects = suspects_of(joined);
+        let culprit = if suspects.len() == 1 && matches!(recovery, Recovery::Never(_)) { suspects.pop() } else { None };
+        let queue = suspects.iter().map(|suspect| suspect.case.clone()).collect();
+        self.settle(Crash { at, culprit, suspects, recovery, down_s: since.elapsed().as_secs_f64() }, queue);
+    }
+
+    /// Brings the server back from a case that ran alone.
+    async fn condemn(&self, down: Down, culprit: Suspect) {
+        let (at, since) = (now(), Instant::now());
+        self.change(|state| {
+            state.downs += 1;
+            state.phase = Phase::Down;
+        });
+        let recovery = self.bring_back(down).await;
+        self.settle(Crash { at, culprit: Some(culprit), suspects: Vec::new(), recovery, down_s: since.elapsed().as_secs_f64() }, VecDeque::new());
+    }
+
+    fn settle(&self, crash: Crash, queue: VecDeque<CaseId>) {
+        // The records of the cases say the same; a disk that takes nothing ends the run with the next one of them.
+        let _ = self.direct.sink.crash(&crash);
+        self.change(|state| {
+            state.phase = match &crash.recovery {
+                Recovery::Never(why) => Phase::Over(over(&crash, why), crash.culprit.clone()),
+                _ if queue.is_empty() => Phase::Open,
+                _ => Phase::Trials(queue),
+            };
+            state.crashes.push(crash);
+        });
+    }
+
+    async fn bring_back(&self, down: Down) -> Recovery {
+        let recoveries = self.change(|state| {
+            state.recoveries += 1;
+            state.recoveries
+        });
+        if recoveries > MOST_RECOVERIES {
+            return Recovery::Never(format!("it went down {recoveries} times in this run, and is not brought back any more"));
+        }
+        let tried = match &self.revive {
+            Some(revive) => match revive(down).await {
+                Ok(()) => Ok(()),
+                Err(error) => Err(format!("its restart hook failed: {error}")),
+            },
+            None => Err(format!("no restart hook, and it did not answer within {} s", self.patience.as_secs())),
+        };
+        let is_back = self.wait_up(if tried.is_err() && self.revive.is_some() { Duration::ZERO } else { self.patience }).await;
+        match (tried, is_back) {
+            (Ok(()), true) => Recovery::Restarted,
+            (Err(_), true) => Recovery::CameBack,
+            (Ok(()), false) => Recovery::Never(format!("it was restarted and did not answer within {} s", self.patience.as_secs())),
+            (Err(why), false) => Recovery::Never(why),
+        }
+    }
+
+    async fn wait_up(&self, limit: Duration) -> bool {
+        let started = Instant::now();
+        loop {
+            if self.probe().await.is_none() {
+                return true;
+            }
+            if started.elapsed() >= limit || self.direct.meter.is_closed() {
+                return false;
+            }
+            tokio::time::sleep(PROBE_PAUSE).await;
+        }
+    }
+
+    /// Asks every endpoint for the cheapest thing there is, each over a fresh connection. Any answer means that the server is up,
+    /// and so does one that takes connections and closes them, since it may dislike our question.
+    async fn probe(&self) -> Option<Down> {
+        let raw = self.direct.fresh().for_cleanup().raw(&Recorder::new());
+        let mut found = None;
+        for _ in 0..2 * self.direct.access.endpoints.len() {
+            let asked = raw.exact("GET", "/").operation("ListBuckets").anonymous().limit(PROBE_LIMIT).send().await;
+            match asked.map_err(|error| error.failure) {
+                Err(Failure::Connect) => found = Some(Down::Gone),
+                Err(Failure::Timeout | Failure::ConnectTimeout) => found = Some(Down::Silent),
+                // It may be about to end: look once more.
+                Err(Failure::Reset | Failure::ClosedEarly | Failure::Truncated) => tokio::time::sleep(PROBE_PAUSE).await,
+                _ => return None,
+            }
+        }
+        found
+    }
+
+    /// Returns when a request of the recorder waits for an operation that hung in several cases before, longer than it is worth.
+    pub(super) async fn impatient(&self, recorder: &Recorder) -> (String, Duration) {
+        loop {
+            tokio::time::sleep(PROBE_PAUSE).await;
+            let waiting = recorder.waiting();
+            let state = self.lock();
+            let is_hopeless =
+                |operation: &String, since: Duration| since >= self.short && state.hangs.get(operation).is_some_and(|n| *n >= MOST_HANGS);
+            if let Some((operation, _)) = waiting.into_iter().find(|(operation, since)| is_hopeless(operation, *since)) {
+                return (operation, self.short);
+            }
+        }
+    }
+}
+
+/// Another case has found the server down and looks after it.
+struct KnownDown;
+
+impl std::fmt::Debug for Guard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Guard").field("state", &self.state).finish_non_exhaustive()
+    }
+}
+
+fn now() -> String {
+    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
