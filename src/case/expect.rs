@@ -93,25 +93,6 @@ pub fn refused_as<A: Answer>(answer: A, accepted: &[(u16, &str)]) -> Checked {
     one_of_at(Location::caller(), answer, accepted, FailureClass::UnsafeIgnore)
 }
 
-/// A protection whose refusal sources describe differently: `rule` passes, one of `documented` is a variant that is named.
-///
-/// # Errors
-/// Success is `unsafe_ignore`, an error that is not listed `wrong_code`.
-#[track_caller]
-pub fn refused_or<A: Answer>(answer: A, rule: (u16, &str), documented: &[(u16, &str)]) -> Checked {
-    let settled = answer.settle().map(drop);
-    let accepted: Vec<_> = std::iter::once(&rule).chain(documented).copied().collect();
-    one_of_at(Location::caller(), settled.clone(), &accepted, FailureClass::UnsafeIgnore)?;
-    match settled {
-        Err(refusal @ Refusal::Answered { .. })
-            if one_of_at(Location::caller(), Err::<(), _>(refusal.clone()), &[rule], FailureClass::UnsafeIgnore).is_err() =>
-        {
-            variant(format!("refused with {}", refusal.describe()))
-        }
-        _ => Ok(()),
-    }
-}
-
 /// The operation fails in one of several documented ways, all of them equally right.
 ///
 /// # Errors

@@ -25,9 +25,8 @@ pub mod values;
 pub use answer::{Answer, Refusal};
 pub use finding::{Checked, Finding, Trouble, WithClass};
 pub use fixture::Fixture;
-pub use run::{Ran, Summary, hindrance, run, run_one};
 pub use guard::{Down, Guard, Revive};
-pub use run::{Summary, hindrance, run};
+pub use run::{Ran, Summary, hindrance, run, run_one};
 pub use suite::{BucketNeed, Case, MOST_REQUESTS, Suite};
 pub use trials::Trials;
 

@@ -97,8 +97,8 @@ fn outcome(written: &Result<CaseRecord, StoreError>) -> Result<Completion, Faile
 }
 
 /// Runs one case and appends its record. A case that the end of the run cut off has none: a resumed run begins it anew.
-pub(super) async fn record(link: &Link, case: &Case) -> Result<Option<CaseRecord>, StoreError> {
-    Ok(run_one(link, case).await?.map(|ran| ran.record))
+pub(super) async fn record(link: &Link, guard: &Guard, case: &Case) -> Result<Option<CaseRecord>, StoreError> {
+    Ok(run_one(link, guard, case).await?.map(|ran| ran.record))
 }
 
 /// A case that ran: its record, and what was sent and answered.
@@ -114,8 +114,7 @@ pub struct Ran {
 ///
 /// # Errors
 /// When the record or its evidence cannot be written.
-pub async fn run_one(link: &Link, case: &Case) -> Result<Option<Ran>, StoreError> {
-pub(super) async fn record(link: &Link, guard: &Guard, case: &Case) -> Result<Option<CaseRecord>, StoreError> {
+pub async fn run_one(link: &Link, guard: &Guard, case: &Case) -> Result<Option<Ran>, StoreError> {
     let started = Instant::now();
     let (mut attempts, measures) = (Vec::new(), Measures::default());
     let judged = match hindrance(&link.vendor, link.access.alt.is_some(), case) {

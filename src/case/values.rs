@@ -60,11 +60,6 @@ pub fn sha256_base64(body: &[u8]) -> String {
     STANDARD.encode(Sha256::digest(body))
 }
 
-/// `x-amz-checksum-sha1`.
-pub fn sha1_base64(body: &[u8]) -> String {
-    STANDARD.encode(Sha1::digest(body))
-}
-
 /// Signature of the legacy protocol version 2: HMAC-SHA1 in base64.
 pub fn sigv2(secret: &str, string_to_sign: &str) -> String {
     let mut mac = Hmac::<Sha1>::new_from_slice(secret.as_bytes()).expect("HMAC takes a key of any length");

@@ -8,7 +8,7 @@ use super::args::MutantsArgs;
 use super::progress::Progress;
 use super::{Context, Failure, output, run, runtime, signals};
 use crate::case::Case;
-use crate::config::{Mutant, Root, load_mutants};
+use crate::config::{Cap, Mutant, Root, load_mutants};
 use crate::model::{ClientShard, ProfileId, VendorId};
 use crate::run::mutants::{Choice, Matrix, Proof, tables};
 use crate::run::{Evaluation, Inputs, RunError, Shared, Stage, prefix};
@@ -28,7 +28,7 @@ pub fn main(context: &Context, args: &MutantsArgs) -> Result<ExitCode, Failure> 
     let mut inputs = Inputs::load(&root, &ProfileId::from(PROFILE), &[VendorId::from(args.vendor.as_str())])?;
     inputs.without_scenarios();
     let client = ClientShard { index: 1, of: 1 };
-    let options = run::Options { out: args.out.clone(), seed: args.seed, client, start_at: None, keep: false, libtest: None };
+    let options = run::Options { out: args.out.clone(), seed: args.seed, client, start_at: None, keep: false, cap: Cap::default(), libtest: None };
     let started = run::start(&root, inputs, &chosen, options)?;
     let progress = Progress::new(started.evaluation.stop.clone());
     let choice = args.sample.map_or(Choice::Whole, Choice::Sample);
@@ -49,7 +49,7 @@ async fn prove(root: &Root, evaluation: &Evaluation, mutants: &[Mutant], choice:
     directory.write_header(header).map_err(RunError::from)?;
     let Some(vendor) = evaluation.inputs.vendors.first() else { return Err(Failure::usage("the vendor has no endpoint to measure")) };
     let sink = Arc::new(directory.vendor(&vendor.id).map_err(RunError::from)?);
-    let shared = Shared { root: root.clone(), seed: header.seed, prefix: prefix(&header.run) };
+    let shared = Shared { root: root.clone(), seed: header.seed, prefix: prefix(&header.run), cap: Cap::default() };
     let stage = Stage::open(&shared, vendor, sink).await?;
     let tell = |event| progress.tell(event);
     let matrix = Matrix { stage: &stage, directory, cases: &evaluation.cases, mutants, choice, jobs, tell: &tell };

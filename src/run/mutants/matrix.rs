@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 
 use super::choose::{Baseline, Chooser};
 use super::proof::{Catch, MutantRow, Proof, State, verdicts};
-use crate::case::{self, Case, Ran};
+use crate::case::{self, Case, Guard, Ran};
 use crate::config::Mutant;
 use crate::model::{CaseId, CaseRecord, FailureClass, VendorId, Verdict};
 use crate::run::{Event, RunError, Stage, Tell};
@@ -107,7 +107,8 @@ impl Matrix<'_> {
         for number in 1..=BASELINES {
             let link = self.link_of(&format!("b{number}"), &format!("baseline-{number}"))?;
             let proxy = Proxy::before(&link.access, Vec::new()).await.map_err(no_proxy)?;
-            let ran = run_cases(&link.via(proxy.endpoint()), self.cases.to_vec(), slots, self.tell).await?;
+            let guard = Guard::new(link.clone());
+            let ran = run_cases(&link.via(proxy.endpoint()), &guard, self.cases.to_vec(), slots, self.tell).await?;
             runs.push(ran.iter().map(|ran| (ran.record.case.id.clone(), ran.record.verdict)).collect());
             for Ran { record, exchanges: own } in ran {
                 exchanges.entry(record.case.id).or_insert_with(Vec::new).extend(own);
@@ -204,9 +205,9 @@ impl Matrix<'_> {
         let link = self.link_of(name, &format!("mutants/{}", mutant.id.replace('/', "-")))?;
         let proxy = Proxy::mutant(&link.access, mutant.clone()).await.map_err(no_proxy)?;
         let mutated = link.via(proxy.endpoint());
-        let mut tally = Tally::default();
+        let (guard, mut tally) = (Guard::new(link.clone()), Tally::default());
         for batch in cases.chunks(if is_about_cases { usize::MAX } else { BATCH }) {
-            for ran in run_cases(&mutated, batch.to_vec(), slots, &|_| ()).await? {
+            for ran in run_cases(&mutated, &guard, batch.to_vec(), slots, &|_| ()).await? {
                 tally.catches.extend(caught(&ran.record));
                 tally.ran.push(ran.record.case.id);
             }
@@ -265,14 +266,14 @@ async fn try_all<T>(workers: Vec<impl Future<Output = Result<Vec<T>, RunError>>>
 }
 
 /// Runs cases at once, as many as there are slots.
-async fn run_cases(link: &Link, cases: Vec<Case>, slots: &Arc<Semaphore>, tell: Tell<'_>) -> Result<Vec<Ran>, StoreError> {
+async fn run_cases(link: &Link, guard: &Guard, cases: Vec<Case>, slots: &Arc<Semaphore>, tell: Tell<'_>) -> Result<Vec<Ran>, StoreError> {
     let mut running = JoinSet::new();
     for case in cases {
-        let (link, slots) = (link.clone(), slots.clone());
+        let (link, guard, slots) = (link.clone(), guard.clone(), slots.clone());
         running.spawn(async move {
             // The semaphore is never closed.
             let _slot = slots.acquire_owned().await;
-            case::run_one(&link, &case).await
+            case::run_one(&link, &guard, &case).await
         });
     }
     let mut all = Vec::new();
