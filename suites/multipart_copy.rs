@@ -150,7 +150,14 @@ fn conditions(mut suite: Suite) -> Suite {
 
 /// Last, because there is a server that does not outlive them.
 fn characters(mut suite: Suite) -> Suite {
-    for (name, key) in [("space", "a b"), ("plus", "a+b"), ("percent", "a%41b"), ("unicode", "\u{fc}-\u{65e5}")] {
+    for (name, key) in [
+        ("space", "a b"),
+        ("plus", "a+b"),
+        ("percent", "a%41b"),
+        ("lone_percent", "100%"),
+        ("question_mark", "a?versionId=b"),
+        ("unicode", "\u{fc}-\u{65e5}"),
+    ] {
         let rule = format!("UploadPartCopy takes the percent-encoded source `{key}`.");
         suite = suite.common(&format!("upload_part_copy/source_with_{name}"), &["MPU-37"], &rule, move |fx| async move {
             fx.put(key, b"right").await?;
