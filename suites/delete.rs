@@ -1,10 +1,13 @@
 //! Suite `delete`: deleting one object or many.
 
 use aws_sdk_s3::operation::delete_objects::builders::DeleteObjectsFluentBuilder;
+use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{ChecksumAlgorithm, Delete, ObjectIdentifier};
 use proofmark::case::values::md5_base64;
-use proofmark::case::{Fixture, Suite, WithClass, expect};
-use proofmark::model::FailureClass::WrongCode;
+use proofmark::case::{Checked, Fixture, Suite, WithClass, expect};
+use proofmark::model::FailureClass::{Corrupt, WrongCode};
+use proofmark::model::Measure;
+use proofmark::units::Bytes;
 
 /// `DeleteObjects` of names below the case's prefix.
 fn delete_all(fx: &Fixture, names: &[&str], quiet: bool) -> DeleteObjectsFluentBuilder {
@@ -15,7 +18,7 @@ fn delete_all(fx: &Fixture, names: &[&str], quiet: bool) -> DeleteObjectsFluentB
 
 /// The suite.
 pub fn suite() -> Suite {
-    integrity(many(single(Suite::new("delete").source("S3 API reference, DeleteObject and DeleteObjects"))))
+    while_reading(integrity(many(single(Suite::new("delete").source("S3 API reference, DeleteObject and DeleteObjects")))))
 }
 
 fn single(suite: Suite) -> Suite {
@@ -120,15 +123,49 @@ fn integrity(suite: Suite) -> Suite {
                 fx.holds("k", b"x").await
             },
         )
-        .core("delete_objects/escaped_keys", &["DEL-12"], "DeleteObjects decodes the XML entities of a key before it deletes.", async |fx| {
-            let names = ["a&b", "a<b>c", "a\"b'c", "a&amp;b"];
-            for name in names {
-                fx.put(name, b"x").await?;
-            }
-            expect::eq("Errors", expect::ok(delete_all(&fx, &names, false).send().await)?.errors().len(), 0)?;
-            for name in names {
-                fx.absent(name).await?;
-            }
-            Ok(())
-        })
+}
+
+/// Bytes of the object that is deleted while it is read: more than the buffers between server and client hold.
+const LARGE: usize = 16 << 20;
+const TRIALS: u64 = 3;
+
+/// Reads the rest of a body and compares it. Whether it came to its end; other bytes than were stored end the case.
+async fn rest(mut body: ByteStream, expected: &[u8], mut at: usize) -> Checked<bool> {
+    while let Some(piece) = body.next().await {
+        let Ok(piece) = piece else { return Ok(false) };
+        let end = at + piece.len();
+        expect::that("length of the body", end <= expected.len(), &format!("at most {}", expected.len()), end).class(Corrupt)?;
+        expect::bytes(&format!("body from byte {at}"), &piece, &expected[at..end])?;
+        at = end;
+    }
+    expect::eq("bytes of a body that ended in order", at, expected.len()).class(Corrupt)?;
+    Ok(true)
+}
+
+fn while_reading(suite: Suite) -> Suite {
+    suite
+        .common(
+            "delete_object/while_it_is_read",
+            &["DEL-15"],
+            "A GET that was answered before a DELETE reads the object's own bytes to the end or breaks off, and never mixes data.",
+            async |fx| {
+                let mut content = fx.random_bytes(Bytes(4099)).repeat(LARGE / 4099 + 1);
+                content.truncate(LARGE);
+                let mut whole = 0;
+                for _ in 0..TRIALS {
+                    fx.put("k", &content).await?;
+                    let mut got = expect::ok(fx.get_object("k").send().await)?;
+                    let Some(Ok(first)) = got.body.next().await else { return expect::unresolved("no first byte of the body") };
+                    expect::bytes("first bytes", &first, &content[..first.len()])?;
+                    // Both at once: a server may keep the DELETE waiting until the reader is done.
+                    let (deleted, read) = tokio::join!(fx.delete_object("k").send(), rest(got.body, &content, first.len()));
+                    whole += u64::from(read?);
+                    expect::ok(deleted)?;
+                    fx.absent("k").await?;
+                }
+                fx.measure(Measure::share("reads_completed_after_delete_share", whole, TRIALS));
+                Ok(())
+            },
+        )
+        .deadline(std::time::Duration::from_secs(60))
 }

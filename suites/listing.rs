@@ -53,15 +53,6 @@ fn entries(mut suite: Suite) -> Suite {
             .core(&api.id("missing_bucket"), &["LST-30"], "A list of a bucket that does not exist answers 404 NoSuchBucket.", move |fx| async move {
                 api.missing_bucket(&fx).await
             })
-            .core(&api.id("prefix"), &["LST-07"], "A prefix shows exactly the keys that begin with it.", move |fx| async move {
-                put_all(&fx, &["a", "ab/1", "ab/2", "abc", "b"]).await?;
-                let all = ["a", "ab/1", "ab/2", "abc", "b"];
-                for (prefix, expected) in [("ab", &all[1..4]), ("ab/", &all[1..3]), ("", &all[..]), ("x", &[])] {
-                    let page = api.page(&fx, Query { prefix, ..Query::default() }).await?;
-                    expect::eq(&format!("keys with prefix {prefix:?}"), page.keys, fx_keys(expected))?;
-                }
-                Ok(())
-            })
             .core(
                 &api.id("after_put_and_delete"),
                 &["LST-35"],
@@ -126,25 +117,6 @@ fn grouping(mut suite: Suite) -> Suite {
                 expect::eq("keys", page.keys, fx_keys(&["b"]))?;
                 expect::eq("common prefixes", page.prefixes, fx_keys(&["a/", "c/"]))
             })
-            .core(&api.id("no_delimiter"), &["LST-10"], "Without a delimiter, or with an empty one, nothing is rolled up.", move |fx| async move {
-                put_all(&fx, &["a/1", "b"]).await?;
-                for delimiter in [None, Some("")] {
-                    let page = api.page(&fx, Query { delimiter, ..Query::default() }).await?;
-                    expect::eq("keys", page.keys, fx_keys(&["a/1", "b"]))?;
-                    expect::eq("common prefixes", page.prefixes.len(), 0)?;
-                }
-                Ok(())
-            })
-            .core(&api.id("prefix_and_delimiter"), &["LST-11"], "Behind a prefix, keys roll up at the next delimiter.", move |fx| async move {
-                put_all(&fx, &["d/a/1", "d/a/2", "d/b", "d2", "e"]).await?;
-                for (prefix, keys, prefixes) in [("d/", vec!["d/b"], vec!["d/a/"]), ("d", vec!["d2"], vec!["d/"]), ("d/a", vec![], vec!["d/a/"])] {
-                    let page = api.page(&fx, Query { prefix, delimiter: Some("/"), ..Query::default() }).await?;
-                    expect::eq(&format!("keys with prefix {prefix:?}"), page.keys, fx_keys(&keys))?;
-                    expect::eq(&format!("common prefixes of {prefix:?}"), page.prefixes, fx_keys(&prefixes))?;
-                }
-                Ok(())
-            })
-            .dependents(&["S3A"])
             .core(
                 &api.id("directory_marker"),
                 &["LST-34"],
@@ -157,15 +129,7 @@ fn grouping(mut suite: Suite) -> Suite {
                     expect::eq("common prefixes outside", outside.prefixes, fx_keys(&["dir/"]))?;
                     expect::eq("keys outside", outside.keys.len(), 0)
                 },
-            )
-            .common(&api.id("other_delimiters"), &["LST-09"], "Any string is a delimiter, not only a slash.", move |fx| async move {
-                put_all(&fx, &["a-1", "a-2", "b%c", "d e", "f::g"]).await?;
-                for (delimiter, prefix) in [("-", "a-"), ("%", "b%"), (" ", "d "), ("::", "f::")] {
-                    let page = api.page(&fx, Query { delimiter: Some(delimiter), ..Query::default() }).await?;
-                    expect::eq(&format!("common prefixes at {delimiter:?}"), page.prefixes, fx_keys(&[prefix]))?;
-                }
-                Ok(())
-            });
+            );
     }
     suite
 }
@@ -211,22 +175,11 @@ fn decode(key: &str) -> String {
 }
 
 fn special(suite: Suite) -> Suite {
-    suite
-        .common("list_objects_v2/max_keys_is_clamped", &["LST-16"], "max-keys above 1000 is clamped to 1000.", async |fx| {
-            fx.put("k", b"x").await?;
-            expect::eq("MaxKeys", expect::ok(fx.list("").max_keys(5000).send().await)?.max_keys(), Some(1000)).class(WrongCode)
-        })
-        .extended("list_objects_v2/max_keys_zero", &["LST-15"], "max-keys=0 answers 200 without entries and is not truncated.", async |fx| {
-            fx.put("k", b"x").await?;
-            let page = expect::ok(fx.list("").max_keys(0).send().await)?;
-            expect::eq("entries", page.contents().len(), 0)?;
-            expect::eq("IsTruncated", page.is_truncated().unwrap_or_default(), false)
-        })
-        .extended("list_objects_v2/fetch_owner", &["LST-05"], "The owner is shown only with fetch-owner=true.", async |fx| {
-            fx.put("k", b"x").await?;
-            let without = expect::ok(fx.list("").send().await)?;
-            expect::eq("Owner", without.contents().first().and_then(|entry| entry.owner().cloned()), None)?;
-            let with = expect::ok(fx.list("").fetch_owner(true).send().await)?;
-            expect::some("Owner", with.contents().first().and_then(|entry| entry.owner())).map(drop)
-        })
+    suite.extended("list_objects_v2/fetch_owner", &["LST-05"], "The owner is shown only with fetch-owner=true.", async |fx| {
+        fx.put("k", b"x").await?;
+        let without = expect::ok(fx.list("").send().await)?;
+        expect::eq("Owner", without.contents().first().and_then(|entry| entry.owner().cloned()), None)?;
+        let with = expect::ok(fx.list("").fetch_owner(true).send().await)?;
+        expect::some("Owner", with.contents().first().and_then(|entry| entry.owner())).map(drop)
+    })
 }

@@ -5,6 +5,8 @@ mod acl;
 mod attributes;
 mod auth;
 mod bucket;
+mod bucket_list;
+mod bucket_name;
 mod checksum;
 mod checksum_config;
 mod checksum_copy;
@@ -12,6 +14,7 @@ mod checksum_upload;
 mod client;
 mod conditional;
 mod conditional_delete;
+mod conditional_read;
 mod conditional_write;
 mod configuration;
 mod consistency;
@@ -22,6 +25,8 @@ mod cors;
 mod cors_answer;
 mod customer_key;
 mod delete;
+mod delete_body;
+mod delimiter;
 mod encryption;
 mod encryption_copy;
 mod error;
@@ -32,8 +37,11 @@ mod form_policy;
 mod grants;
 mod history;
 mod identity;
+mod large;
 mod lifecycle;
 mod limit;
+mod list_encoding;
+mod list_parameter;
 mod listing;
 mod lock;
 mod lock_configuration;
@@ -47,9 +55,12 @@ mod multipart_race;
 mod multipart_request;
 mod multipart_size;
 mod object;
+mod object_name;
+mod owner;
 mod ownership;
 mod pages;
 mod pagination;
+mod part_number;
 mod policy;
 mod policy_access;
 mod policy_action;
@@ -62,10 +73,12 @@ mod propagation;
 mod public_access;
 mod race;
 mod range;
+mod reading;
 mod register;
 mod retention;
 mod select;
 mod shapes;
+mod storage_class;
 mod streaming;
 mod tag_rule;
 mod tagging;
@@ -80,13 +93,23 @@ use proofmark::case::Suite;
 pub fn all() -> Vec<Suite> {
     vec![
         object::suite(),
+        object_name::suite(),
+        reading::suite(),
+        large::suite(),
         metadata::suite(),
+        storage_class::suite(),
         range::suite(),
+        part_number::suite(),
         conditional::suite(),
         conditional_write::suite(),
         conditional_delete::suite(),
+        conditional_read::suite(),
         delete::suite(),
+        delete_body::suite(),
         listing::suite(),
+        delimiter::suite(),
+        list_encoding::suite(),
+        list_parameter::suite(),
         pagination::suite(),
         copy::suite(),
         copy_source::suite(),
@@ -110,6 +133,9 @@ pub fn all() -> Vec<Suite> {
         form_policy::suite(),
         transport::suite(),
         bucket::suite(),
+        bucket_name::suite(),
+        bucket_list::suite(),
+        owner::suite(),
         versioning::suite(),
         version::suite(),
         history::suite(),

@@ -134,14 +134,6 @@ fn large(suite: Suite) -> Suite {
 
 fn positions(suite: Suite) -> Suite {
     suite
-        .core("list_objects/marker", &["LST-19"], "A marker is exclusive, need not exist, and behind the last key shows nothing.", async |fx| {
-            put_all(&fx, &["a", "b", "c"]).await?;
-            for (marker, expected) in [("a", &["b", "c"][..]), ("aa", &["b", "c"]), ("c", &[])] {
-                let page = API[0].page(&fx, Query { next: Some(fx.key(marker)), ..Query::default() }).await?;
-                expect::eq(&format!("keys behind {marker}"), page.keys, fx_keys(expected))?;
-            }
-            Ok(())
-        })
         .common("list_objects/next_marker", &["LST-20"], "A truncated V1 list with a delimiter answers NextMarker.", async |fx| {
             put_all(&fx, &["a/1", "b/1", "c"]).await?;
             let list = fx.s3().list_objects().bucket(fx.bucket()).set_prefix(Some(fx.prefix().to_owned()).filter(|prefix| !prefix.is_empty()));
@@ -165,13 +157,4 @@ fn positions(suite: Suite) -> Suite {
                 expect::eq("common prefixes", prefixes(&pages), fx_keys(&["d/b/"]))
             },
         )
-        .common("list_objects_v2/start_after", &["LST-24"], "start-after is exclusive and need not exist.", async |fx| {
-            put_all(&fx, &["a", "b", "c"]).await?;
-            for (after, count) in [("a", 2), ("aa", 2), ("c", 0)] {
-                let page = expect::ok(fx.list("").start_after(fx.key(after)).send().await)?;
-                expect::eq(&format!("keys behind {after}"), page.contents().len(), count)?;
-            }
-            Ok(())
-        })
-        .dependents(&["object_store", "Delta Lake"])
 }

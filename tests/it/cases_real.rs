@@ -86,7 +86,7 @@ fn the_suites_find_what_is_known_of_versitygw() {
     let server = versitygw(directory.path());
     let known = [
         ("copy::copy_object/source_with_question_mark", FailureClass::WrongEffect),
-        ("object::put_object/key_with_dot_dot_segment", FailureClass::WrongEffect),
+        ("object_name::put_object/key_with_dot_dot_segment", FailureClass::WrongEffect),
         ("lock::put_object_retention/extend", FailureClass::WrongCode),
     ];
     judge(&run("versitygw", server.port, directory.path()), &known);

@@ -124,6 +124,9 @@ async fn write_message(write: &mut WriteHalf<Stream>, message: &Message, pace: &
         tokio::time::sleep(pause).await;
     }
     write_pieces(write, second, pace, flight, true).await.map_err(failed)?;
+    for _ in 0..pace.repeats {
+        write_pieces(write, &message.body, pace, flight, true).await.map_err(failed)?;
+    }
     write.flush().await.map_err(failed)
 }
 

@@ -83,6 +83,8 @@ pub(crate) struct Pace {
     pub await_continue: Option<Duration>,
     /// Stop when this many body bytes are written.
     pub stop_after: Option<usize>,
+    /// Write the body this many further times.
+    pub repeats: u64,
 }
 
 /// A request in the making. Nothing is sent before [`RawRequest::send`].
@@ -217,6 +219,13 @@ impl RawRequest {
         self.pace.await_continue = Some(patience);
         self.header("Expect", "100-continue")
     }
+    /// Sends a body that is this many times the one that was set, for sizes that do not fit in memory. The signature does not
+    /// cover the body then.
+    pub fn times(mut self, times: u64) -> Self {
+        self.pace.repeats = times.saturating_sub(1);
+        let length = self.body.len() as u64 * times;
+        self.payload(Payload::Unsigned).header("Content-Length", length.to_string())
+    }
     /// Waits no longer than this for the next byte.
     pub fn limit(mut self, idle: Duration) -> Self {
         self.client.caller.limits.idle = idle;
@@ -297,7 +306,7 @@ impl RawRequest {
         let caller = &self.client.caller;
         let flight = Flight::start(&caller.recorder, self.client.net.redactor.clone(), caller.meter.clone(), head);
         let watch = Watch(Arc::new(flight));
-        let admitted = caller.admit(&self.operation, message.body.len() as u64).await;
+        let admitted = caller.admit(&self.operation, message.body.len() as u64 * (self.pace.repeats + 1)).await;
         settle(admitted, &watch)?;
         Ok((message, watch))
     }
