@@ -1,12 +1,15 @@
 //! Suite `consistency`: what readers and writers see of each other.
 
+use std::time::Duration;
+
 use proofmark::case::{Checked, Fixture, Suite, Trials, WithClass, expect};
 use proofmark::model::FailureClass::Corrupt;
+use proofmark::model::Impact;
 use proofmark::units::Bytes;
 
 /// The suite.
 pub fn suite() -> Suite {
-    concurrent(sequential(Suite::new("consistency").source("S3 user guide, Amazon S3 data consistency model")))
+    restarts(concurrent(sequential(Suite::new("consistency").source("S3 user guide, Amazon S3 data consistency model"))))
 }
 
 /// A client whose requests go over connections of their own.
@@ -146,4 +149,42 @@ fn concurrent(mut suite: Suite) -> Suite {
             expect::bytes("first range", &first, &filled(Bytes::kib(64), 1))
         })
         .dependents(&["S3A", "mountpoint"])
+}
+
+fn restarts(suite: Suite) -> Suite {
+    suite
+        .core(
+            "get_object/after_restart",
+            &["CON-16"],
+            "After the server is killed and started again, every acknowledged object is there and whole, and what was deleted stays away.",
+            async |fx| {
+                fx.can_restart()?;
+                let bodies: Vec<Vec<u8>> = (0..24).map(|turn| fx.random_bytes(Bytes(turn * turn * 997))).collect();
+                for (turn, body) in bodies.iter().enumerate() {
+                    let name = format!("k{turn}");
+                    if turn % 3 == 0 {
+                        fx.put(&name, b"old").await?;
+                    }
+                    fx.put(&name, body).await?;
+                    if turn % 6 == 1 {
+                        fx.set_up("DeleteObject", fx.delete_object(&name).send().await)?;
+                    }
+                }
+                fx.restart().await?;
+                let (other, mut trials) = (other_client(&fx), Trials::default());
+                for (turn, body) in bodies.iter().enumerate() {
+                    let got = other.get_object().bucket(fx.bucket()).key(fx.key(&format!("k{turn}"))).send().await;
+                    trials.add(match got {
+                        got if turn % 6 == 1 => expect::error(got, 404, "NoSuchKey"),
+                        Ok(got) => expect::bytes("body", &fx.collect(got.body).await?, body),
+                        got => expect::ok(got).map(drop).class(Corrupt),
+                    })?;
+                }
+                trials.settle(&fx, "lost_object_share")
+            },
+        )
+        .impact(Impact::Destructive)
+        .slow()
+        .deadline(Duration::from_secs(600))
+        .sends(80)
 }

@@ -23,7 +23,7 @@ use sha2::{Digest, Sha256};
 
 use super::finding::{Checked, Finding, Trouble, deviation};
 use super::values::{encode_path, md5_base64};
-use super::{BucketNeed, Case};
+use super::{BucketNeed, Case, Guard};
 use crate::model::Measure;
 use crate::units::Bytes;
 use crate::wire::{Link, RawClient, RawRequest, Recorder, ResourceError};
@@ -45,6 +45,7 @@ struct Inner {
     identity: String,
     drawn: AtomicU64,
     measures: Measures,
+    guard: Guard,
 }
 
 /// The numbers that a case found out so far. Clones share them, so that a case that is cut off keeps what it measured.
@@ -75,7 +76,7 @@ pub(super) fn digest(text: &str) -> u64 {
 
 impl Fixture {
     /// The fixture of one attempt; a bucket of its own is created here.
-    pub(super) async fn prepare(link: &Link, recorder: &Recorder, measures: &Measures, case: &Case, attempt: u32) -> Checked<Self> {
+    pub(super) async fn prepare(link: &Link, guard: &Guard, recorder: &Recorder, measures: &Measures, case: &Case, attempt: u32) -> Checked<Self> {
         let name = case.info.id.as_str();
         let mut inner = Inner {
             link: link.clone(),
@@ -87,6 +88,7 @@ impl Fixture {
             identity: format!("{}/{name}/{attempt}", link.seed),
             drawn: AtomicU64::new(0),
             measures: measures.clone(),
+            guard: guard.clone(),
         };
         if case.bucket == BucketNeed::Shared {
             let space = link.space(case.info.suite()).await.map_err(unprepared)?;
@@ -200,6 +202,22 @@ impl Fixture {
         let mut measures = self.inner.measures.lock();
         measures.retain(|known| known.name != measure.name);
         measures.push(measure);
+    }
+
+    /// Claims that the server can be restarted; to be asked before anything is sent.
+    ///
+    /// # Errors
+    /// Untested where there is no restart hook that may be used.
+    pub fn can_restart(&self) -> Checked {
+        let is_possible = self.inner.guard.can_restart();
+        if is_possible { Ok(()) } else { Err(Finding::Untested("needs a restart hook of a disposable server".to_owned())) }
+    }
+    /// Kills the server and starts it again while no other case runs.
+    ///
+    /// # Errors
+    /// Unresolved where that does not succeed.
+    pub async fn restart(&self) -> Checked {
+        self.inner.guard.restart().await.map_err(|why| Finding::Unresolved(format!("restart: {why}")))
     }
 
     /// `PutObject` of `name` below the own prefix, ready for more arguments.

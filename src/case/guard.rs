@@ -26,6 +26,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const DRAIN: Duration = Duration::from_secs(5);
 /// Longest wait for the probe's answer.
 const PROBE_LIMIT: Duration = Duration::from_secs(3);
+/// Longest wait for the other cases before the server is restarted on purpose.
+const ALONE: Duration = Duration::from_secs(300);
 /// Between two probes.
 const PROBE_PAUSE: Duration = Duration::from_millis(200);
 /// After this many answers that never came, an operation is not waited for any longer than [`SHORT`].
@@ -136,6 +138,29 @@ impl Guard {
     /// How often the server went down so far, and how that ended.
     pub fn crashes(&self) -> Vec<Crash> {
         self.lock().crashes.clone()
+    }
+    /// Whether [`Guard::restart`] can restart the server.
+    pub(super) fn can_restart(&self) -> bool {
+        self.revive.is_some()
+    }
+    /// Kills the server and starts it again for a case that wants to see what is left afterwards. No other case runs meanwhile: those that
+    /// run are waited for, and none begins.
+    pub(super) async fn restart(&self) -> Result<(), String> {
+        let Some(revive) = self.revive.clone() else { return Err("the server has no restart hook that may be used".to_owned()) };
+        let mut changed = self.changed.subscribe();
+        let _closed = loop {
+            if let Some(closed) = Closed::of(self)? {
+                break closed;
+            }
+            // The sender lives in self, so the channel cannot close.
+            let _ = changed.changed().await;
+        };
+        let drained = changed.wait_for(|()| self.lock().in_flight <= 1);
+        if tokio::time::timeout(ALONE, drained).await.is_err() {
+            return Err(format!("other cases were still running after {} s", ALONE.as_secs()));
+        }
+        revive(Down::Silent).await?;
+        if self.wait_up(self.patience).await { Ok(()) } else { Err(format!("it did not answer within {} s", self.patience.as_secs())) }
     }
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -346,6 +371,34 @@ impl Guard {
                 return (operation, self.short);
             }
         }
+    }
+}
+
+/// The server is closed to other cases while this lives, also when the case that restarts it is cut off.
+struct Closed<'a>(&'a Guard);
+
+impl<'a> Closed<'a> {
+    /// Closes it; `None` while it is down already.
+    fn of(guard: &'a Guard) -> Result<Option<Self>, String> {
+        let mut state = guard.lock();
+        match state.phase {
+            Phase::Open => state.phase = Phase::Down,
+            Phase::Down => return Ok(None),
+            Phase::Trials(_) | Phase::Over(..) => return Err("the server went down by itself before".to_owned()),
+        }
+        Ok(Some(Self(guard)))
+    }
+}
+
+impl Drop for Closed<'_> {
+    fn drop(&mut self) {
+        self.0.change(|state| {
+            if matches!(state.phase, Phase::Down) {
+                state.phase = Phase::Open;
+                // Whoever met the closed server without having been waited for runs again as it is.
+                state.joined.clear();
+            }
+        });
     }
 }
 

@@ -219,11 +219,12 @@ async fn attempt_all(link: &Link, guard: &Guard, case: &Case, attempts: &mut Vec
 
 async fn attempt(link: &Link, guard: &Guard, case: &Case, number: u32, measures: &Measures) -> (Attempt, Vec<Exchange>) {
     let recorder = Recorder::new();
-    let (own_link, own_case, own_recorder, own_measures) = (link.clone(), case.clone(), recorder.clone(), measures.clone());
+    let (own_link, own_guard, own_case) = (link.clone(), guard.clone(), case.clone());
+    let (own_recorder, own_measures) = (recorder.clone(), measures.clone());
     // A task of its own, so that a panic ends this case and nothing else.
     let mut task = tokio::spawn(async move {
         tokio::time::timeout(own_case.deadline, async {
-            let fixture = Fixture::prepare(&own_link, &own_recorder, &own_measures, &own_case, number).await?;
+            let fixture = Fixture::prepare(&own_link, &own_guard, &own_recorder, &own_measures, &own_case, number).await?;
             own_case.start(fixture).await
         })
         .await
