@@ -53,7 +53,7 @@ fn names(suite: Suite) -> Suite {
             let limit = highest(own + 1, 4096, async |length| {
                 // Slashes, so that no component is longer than what file systems take.
                 let name: String =
-                    times("a", length - own).chars().enumerate().map(|(at, letter)| if at % 200 == 100 { '/' } else { letter }).collect();
+                    times(letter(&turn), length - own).chars().enumerate().map(|(at, letter)| if at % 200 == 100 { '/' } else { letter }).collect();
                 taken(fx.put_object(&name).body(b"x".to_vec().into()).send().await)
             });
             judged(&fx, "key_length_bytes_max", "bytes", limit.await?, 1024)
