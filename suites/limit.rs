@@ -50,6 +50,7 @@ fn names(suite: Suite) -> Suite {
     suite
         .common("put_object/key_length_max", &["PUT-05"], "A key may have 1024 bytes; the longest one is measured.", async |fx| {
             let own = fx.prefix().len() as u64;
+            let turn = AtomicU64::new(0);
             let limit = highest(own + 1, 4096, async |length| {
                 // Slashes, so that no component is longer than what file systems take.
                 let name: String =
