@@ -108,6 +108,16 @@ processes() {
   alive client.rgw
 }
 
+# After a crash the OSD lives on, and the gateway may still be there for a moment, writing down why it ended.
+restart() {
+  for _ in $(seq 100); do
+    if [ -z "$(alive client.rgw)" ] || probe; then break; fi
+    sleep 0.1
+  done
+  start
+  wait_ready
+}
+
 stop() {
   local name pid
   for name in client.rgw osd.0 mgr.x mon.a; do

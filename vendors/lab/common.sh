@@ -100,7 +100,13 @@ stop() {
   if [ -n "$pids" ]; then kill -CONT $pids; kill -9 $pids; wait_gone; fi
 }
 
-restart() { start; wait_ready; }
+# A server that has just died may still be there for a moment and hold its port.
+restart() {
+  if probe; then return; fi
+  wait_gone
+  start
+  wait_ready
+}
 
 # http_answers URL: any HTTP answer counts; a refused or silent connection does not.
 http_answers() {
