@@ -192,7 +192,7 @@ fn in_all_rounds(fx: &Fixture, measure: &str, k: u64, n: u64) -> Checked {
 }
 
 fn races(suite: Suite) -> Suite {
-    suite
+    let suite = suite
         .core(
             "put_object/if_none_match_race",
             &["CWR-11"],
@@ -229,33 +229,37 @@ fn races(suite: Suite) -> Suite {
             expect::that("successes of 24 attempts", successes > 0, "at least one", successes)
         })
         .sends(60)
-        .dependents(&["Elasticsearch", "SlateDB"])
-        .extended(
-            "put_object/if_none_match_against_delete",
-            &["CWR-13"],
-            "A PUT with If-None-Match: * that meets a DELETE stores its data whole, or is refused and stores nothing.",
-            async |fx| {
-                const ROUNDS: u64 = 8;
-                let mut stored = 0;
-                for round in 0..ROUNDS {
-                    let key = format!("k{round}");
-                    fx.put(&key, b"old").await?;
-                    let new = fx.random_bytes(Bytes::kib(16));
-                    let delete = tokio::spawn(fx.delete_object(&key).send());
-                    let won = race(vec![fx.put_object(&key).if_none_match("*").body(new.clone().into()).send()]).await? == [true];
-                    let Ok(deleted) = delete.await else { return expect::unresolved("harness: the deleter panicked") };
-                    expect::ok(deleted)?;
-                    stored += u64::from(won);
-                    match fx.get_object(&key).send().await.settle() {
-                        // A PUT that came before the DELETE is deleted with the rest.
-                        Err(Refusal::Answered { status: 404, .. }) => {}
-                        Ok(got) if won => expect::bytes("body after the race", &fx.collect(got.body).await?, &new)?,
-                        Ok(_) => expect::that("object after a refused PUT and a DELETE", false, "absent", "present").class(UnsafeIgnore)?,
-                        Err(other) => expect::lost(&other, "the new object or 404")?,
-                    }
+        .dependents(&["Elasticsearch", "SlateDB"]);
+    race_with_delete(suite)
+}
+
+fn race_with_delete(suite: Suite) -> Suite {
+    suite.extended(
+        "put_object/if_none_match_against_delete",
+        &["CWR-13"],
+        "A PUT with If-None-Match: * that meets a DELETE stores its data whole, or is refused and stores nothing.",
+        async |fx| {
+            const ROUNDS: u64 = 8;
+            let mut stored = 0;
+            for round in 0..ROUNDS {
+                let key = format!("k{round}");
+                fx.put(&key, b"old").await?;
+                let new = fx.random_bytes(Bytes::kib(16));
+                let delete = tokio::spawn(fx.delete_object(&key).send());
+                let won = race(vec![fx.put_object(&key).if_none_match("*").body(new.clone().into()).send()]).await? == [true];
+                let Ok(deleted) = delete.await else { return expect::unresolved("harness: the deleter panicked") };
+                expect::ok(deleted)?;
+                stored += u64::from(won);
+                match fx.get_object(&key).send().await.settle() {
+                    // A PUT that came before the DELETE is deleted with the rest.
+                    Err(Refusal::Answered { status: 404, .. }) => {}
+                    Ok(got) if won => expect::bytes("body after the race", &fx.collect(got.body).await?, &new)?,
+                    Ok(_) => expect::that("object after a refused PUT and a DELETE", false, "absent", "present").class(UnsafeIgnore)?,
+                    Err(other) => expect::lost(&other, "the new object or 404")?,
                 }
-                fx.measure(Measure::share("put_won_share", stored, ROUNDS));
-                Ok(())
-            },
-        )
+            }
+            fx.measure(Measure::share("put_won_share", stored, ROUNDS));
+            Ok(())
+        },
+    )
 }

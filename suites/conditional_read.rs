@@ -275,7 +275,7 @@ fn answers(suite: Suite) -> Suite {
         .common("get_object/precondition_failed_has_no_data", &["CRD-09"], "A 412 carries an error and nothing of the object.", async |fx| {
             let (answer, _) = unmet(&fx, "If-Match", 412).await?;
             let has_data = answer.text().contains("stored");
-            expect::that("body", !has_data, "no data of the object", &answer.text()).class(UnsafeIgnore)?;
+            expect::that("body", !has_data, "no data of the object", answer.text()).class(UnsafeIgnore)?;
             expect::eq("Code", answer.code().as_deref(), Some("PreconditionFailed")).class(WrongCode)
         })
         .common("get_object/precondition_failed_has_etag", &["CRD-09"], "A 412 carries the object's ETag.", async |fx| {

@@ -23,7 +23,7 @@ fn data(mut suite: Suite) -> Suite {
             fx.holds("from", &body).await
         });
     }
-    suite
+    let suite = suite
         .core("copy_object/other_bucket", &["CPY-01"], "A copy into another bucket reads back as its source.", async |fx| {
             let body = fx.random_bytes(Bytes::kib(9));
             fx.put("from", &body).await?;
@@ -46,7 +46,12 @@ fn data(mut suite: Suite) -> Suite {
             let metadata = expect::ok(fx.head_object("k").send().await)?.metadata.unwrap_or_default();
             expect::eq("metadata", metadata.get("touched").map(String::as_str), Some("yes"))
         })
-        .dependents(&["rclone"])
+        .dependents(&["rclone"]);
+    onto_itself(suite)
+}
+
+fn onto_itself(suite: Suite) -> Suite {
+    suite
         .common("copy_object/onto_itself_with_storage_class", &["CPY-04"], "A copy onto itself may change the storage class.", async |fx| {
             fx.put("k", b"x").await?;
             let copy = fx.copy_object("k", "k").storage_class(StorageClass::ReducedRedundancy).send().await.settle();

@@ -36,7 +36,7 @@ fn encodings(mut suite: Suite) -> Suite {
             format!("/{}/{}", fx.bucket(), all_encoded(&fx.key(key)))
         }),
         ("in_lower_case_hex", "\u{fc}/\u{65e5}", "in lower-case hexadecimal digits", |fx, key| {
-            format!("{}/{}", fx.bucket(), encode_path(&fx.prefix()) + &encode_path(key).to_ascii_lowercase())
+            format!("{}/{}", fx.bucket(), encode_path(fx.prefix()) + &encode_path(key).to_ascii_lowercase())
         }),
         ("with_sub_delimiters", "a!b'(c)*$&,;=:@", "with unencoded punctuation", |fx, key| format!("{}/{}", fx.bucket(), fx.key(key))),
         ("with_encoded_punctuation", "a!b'(c)*$&,;=:@", "with encoded punctuation", |fx, key| fx.source(key)),

@@ -14,7 +14,7 @@ const ROUNDS: u64 = 6;
 
 /// The suite.
 pub fn suite() -> Suite {
-    Suite::new("multipart_race")
+    let suite = Suite::new("multipart_race")
         .source("S3 user guide, Concurrent multipart upload operations")
         .common(
             "complete_multipart_upload/two_uploads_of_one_key",
@@ -49,7 +49,12 @@ pub fn suite() -> Suite {
             },
         )
         .sends(45)
-        .source("S3 API reference, AbortMultipartUpload")
+        .source("S3 API reference, AbortMultipartUpload");
+    aborts(suite)
+}
+
+fn aborts(suite: Suite) -> Suite {
+    suite
         .extended(
             "abort_multipart_upload/part_in_flight",
             &["MPU-27"],

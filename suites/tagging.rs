@@ -20,7 +20,7 @@ fn put_tags(fx: &Fixture, pairs: &[(&str, &str)]) -> aws_sdk_s3::operation::put_
 
 /// The suite.
 pub fn suite() -> Suite {
-    Suite::new("tagging")
+    let suite = Suite::new("tagging")
         .source("S3 user guide, Categorizing your storage using tags")
         .common("put_object_tagging/round_trip", &["TAG-01"], "Tags are stored, returned and deleted.", async |fx| {
             fx.put("k", b"x").await?;
@@ -48,7 +48,12 @@ pub fn suite() -> Suite {
         .common("put_object_tagging/absent_key", &["TAG-08"], "Tagging an absent key answers 404 NoSuchKey.", async |fx| {
             expect::error(put_tags(&fx, &[("a", "1")]).send().await, 404, "NoSuchKey")
         })
-        .needs(&["tagging"])
+        .needs(&["tagging"]);
+    sets(suite)
+}
+
+fn sets(suite: Suite) -> Suite {
+    suite
         .common("get_object_tagging/none", &["TAG-10"], "An object without tags answers an empty set.", async |fx| {
             fx.put("k", b"x").await?;
             let got = expect::ok(fx.s3().get_object_tagging().bucket(fx.bucket()).key(fx.key("k")).send().await)?;

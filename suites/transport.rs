@@ -54,7 +54,7 @@ fn requests(suite: Suite) -> Suite {
 }
 
 fn connections(suite: Suite) -> Suite {
-    suite
+    let suite = suite
         .common("get_object/request_id", &["PRO-04"], "Answers carry x-amz-request-id, and it is the RequestId of an error's body.", async |fx| {
             let Ok(got) = fx.raw_object("GetObject", "GET", "absent", "").send().await else { return expect::unresolved("no answer") };
             let id = expect::some("x-amz-request-id", got.header("x-amz-request-id"))?;
@@ -105,7 +105,12 @@ fn connections(suite: Suite) -> Suite {
                 return expect::variant("the server closes the connection after an error");
             }
             expect::ok(fx.raw_object("PutObject", "PUT", "k", "").body("this").send_on(&mut connection).await).map(drop)
-        })
+        });
+    continues(suite)
+}
+
+fn continues(suite: Suite) -> Suite {
+    suite
         .common("put_object/expect_continue", &["PRO-07"], "Expect: 100-continue is answered with 100 before the body is sent.", async |fx| {
             let put = fx.raw_object("PutObject", "PUT", "k", "").body("body").expect_continue(Duration::from_secs(5)).send().await;
             let put = expect::ok(put)?;

@@ -75,7 +75,7 @@ pub(super) fn joined(case: &CaseId, exchanges: &[Exchange]) -> Joined {
     let sent = || exchanges.iter().filter(|exchange| !exchange.failure.is_some_and(Failure::nothing_sent));
     let broken = sent().find(|exchange| is_hang(exchange) || exchange.failure.is_some_and(is_broken));
     let request = broken
-        .or_else(|| sent().last())
+        .or_else(|| sent().next_back())
         .map_or_else(|| "none".to_owned(), |exchange| format!("{} {} {}", exchange.operation, exchange.method, exchange.target).trim().to_owned());
     Joined { suspect: Suspect { case: case.clone(), request }, is_broken: broken.is_some(), has_sent: sent().next().is_some() }
 }

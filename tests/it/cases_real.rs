@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use proofmark::case::{self, Guard};
 use proofmark::config::{Root, load_vendor};
-use proofmark::model::{CaseRecord, FailureClass, VendorId, Verdict};
+use proofmark::model::{CaseRecord, FailureClass, VendorId};
 use proofmark::store::RunDir;
 use proofmark::wire::{Access, Link};
 
@@ -36,20 +36,13 @@ fn run(vendor: &str, port: u16, directory: &Path) -> BTreeMap<String, CaseRecord
     records.into_inner().unwrap()
 }
 
-/// Nothing is left undecided, nothing crashed, most passes, and these deviations are found.
+/// No case sends more than it announces, and these deviations are found. All other verdicts are held by `expected`.
 fn judge(records: &BTreeMap<String, CaseRecord>, known: &[(&str, FailureClass)]) {
     let shown = |record: &CaseRecord| format!("{} {:?} {:?}", record.case.id, record.reason, record.deviation);
-    let undecided = |record: &&CaseRecord| {
-        record.verdict == Verdict::Unresolved || matches!(record.class, Some(FailureClass::Crash | FailureClass::Timeout | FailureClass::Corrupt))
-    };
-    let undecided: Vec<_> = records.values().filter(undecided).map(shown).collect();
-    assert!(undecided.is_empty(), "{undecided:#?}");
     for case in case::cases(&suites::all()) {
         let (record, most) = (&records[case.info.id.as_str()], case.most_requests);
         assert!(record.requests <= u64::from(record.attempts) * most, "{}: {} requests, declared {most}", case.info.id, record.requests);
     }
-    let passed = records.values().filter(|record| record.verdict == Verdict::Pass).count();
-    assert!(passed * 100 >= records.len() * 85, "{passed} of {} passed", records.len());
     for (case, class) in known {
         assert_eq!(records[*case].class, Some(*class), "{}", shown(&records[*case]));
     }

@@ -170,7 +170,7 @@ impl<'a> Request<'a> {
                 return !name.eq_ignore_ascii_case("x-amz-sdk-checksum-algorithm");
             }
             match digest::value(name, &self.body) {
-                Some(right) if !is_of_object && !(seen && is_checksum(&name.to_ascii_lowercase())) => {
+                Some(right) if !(is_of_object || seen && is_checksum(&name.to_ascii_lowercase())) => {
                     seen |= is_checksum(&name.to_ascii_lowercase());
                     *value = right.into_bytes();
                     true
