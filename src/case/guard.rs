@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use super::judge::Attempt;
-use super::suspicion::{Joined, hung, is_troubled, joined, over, suspects_of};
+use super::suspicion::{Halt, Joined, Sight, hung, is_troubled, joined, over, suspects_of};
 use crate::model::{CaseId, Crash, Recovery, Suspect};
 use crate::wire::{Exchange, Failure, Link, Recorder};
 
@@ -89,26 +89,6 @@ enum Phase {
 pub(super) struct Pass {
     downs: u64,
     is_alone: bool,
-}
-
-/// What the attempt is worth.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Sight {
-    /// The server is up: the attempt is judged by what it found.
-    Up,
-    /// The server went down, by another case or for no reason: the attempt counts for nothing.
-    Again,
-    /// The attempt brought the server down.
-    Culprit(Suspect),
-}
-
-/// Why no attempt may run.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Halt {
-    /// The server stays down.
-    Down(String),
-    /// The server stays down, and this case is what brought it down.
-    Culprit(Suspect),
 }
 
 impl Guard {

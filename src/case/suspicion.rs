@@ -80,6 +80,26 @@ pub(super) fn joined(case: &CaseId, exchanges: &[Exchange]) -> Joined {
     Joined { suspect: Suspect { case: case.clone(), request }, is_broken: broken.is_some(), has_sent: sent().next().is_some() }
 }
 
+/// What the attempt is worth.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Sight {
+    /// The server is up: the attempt is judged by what it found.
+    Up,
+    /// The server went down, by another case or for no reason: the attempt counts for nothing.
+    Again,
+    /// The attempt brought the server down.
+    Culprit(Suspect),
+}
+
+/// Why no attempt may run.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Halt {
+    /// The server stays down.
+    Down(String),
+    /// The server stays down, and this case is what brought it down.
+    Culprit(Suspect),
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -40,37 +40,94 @@ pub fn cas_violation(first: u64, writes: &[CasWrite], reads: &[CasLook], refusal
             return Some(format!("writes {} and {} both replaced value {}", other.id, write.id, write.replaced));
         }
     }
-    let (mut value, mut now, mut placed, mut seen) = (first, 0, 0, 0);
-    loop {
-        for read in reads.iter().filter(|read| read.id == value) {
-            seen += 1;
-            let at = now.max(read.start);
-            if at > read.finish {
-                return Some(format!("value {value} was read before it was written"));
+    let chain = chain(first, &next);
+    if chain.len() < effective.len() {
+        let last = chain.last().map_or(first, |write| write.id);
+        return Some(format!("{} acknowledged writes are missing from the chain of values that ends with {last}", effective.len() - chain.len()));
+    }
+    let values: BTreeSet<u64> = std::iter::once(first).chain(chain.iter().map(|write| write.id)).collect();
+    if reads.iter().any(|read| !values.contains(&read.id)) {
+        return Some("a value was read that nobody wrote".to_owned());
+    }
+    Schedule { first, chain, reads, refusals }.violation_with(&doubtful)
+}
+
+/// The effective writes in the order that the replaced values force.
+fn chain<'a>(first: u64, next: &BTreeMap<u64, &'a CasWrite>) -> Vec<&'a CasWrite> {
+    let mut chain: Vec<&CasWrite> = Vec::new();
+    let mut value = first;
+    while let Some(write) = next.get(&value).filter(|_| chain.len() < next.len()) {
+        chain.push(write);
+        value = write.id;
+    }
+    chain
+}
+
+/// The chain and everything that has to find its place around it.
+#[derive(Clone)]
+struct Schedule<'a> {
+    first: u64,
+    chain: Vec<&'a CasWrite>,
+    reads: &'a [CasLook],
+    refusals: &'a [CasLook],
+}
+
+impl<'a> Schedule<'a> {
+    fn value(&self, at: usize) -> u64 {
+        if at == 0 { self.first } else { self.chain[at - 1].id }
+    }
+    /// The earliest moments at which the values can become present, and the last one be replaced (`u64::MAX`: never). Each moment has lower
+    /// bounds only: its write's start, the moment before it, reads of the value before it, and refusals that fit nowhere but before the
+    /// value was there. The least moments that satisfy all of them are found by going on until nothing changes.
+    fn earliest(&self) -> Vec<u64> {
+        let values = self.chain.len() + 1;
+        let mut moments = vec![0; values + 1];
+        moments[values] = u64::MAX;
+        loop {
+            let before = moments.clone();
+            for at in 0..values {
+                if at > 0 {
+                    moments[at] = moments[at].max(moments[at - 1]).max(self.chain[at - 1].start);
+                }
+                let of_value = |look: &&CasLook| look.id == self.value(at);
+                let replaced = self.reads.iter().filter(of_value).map(|read| read.start).fold(moments[at + 1].max(moments[at]), u64::max);
+                moments[at + 1] = replaced;
+                let too_early = self.refusals.iter().filter(of_value).filter(|refusal| refusal.finish < replaced).map(|refusal| refusal.start);
+                moments[at] = too_early.fold(moments[at], u64::max);
+            }
+            if moments == before {
+                return moments;
             }
         }
-        // A value is replaced only after everyone who read it began to.
-        now = reads.iter().filter(|read| read.id == value).map(|read| read.start).fold(now, u64::max);
-        let Some(write) = next.get(&value) else { break };
-        now = now.max(write.start);
-        if write.finish.is_some_and(|finish| now > finish) {
-            return Some(format!("value {value} was still read after write {} had replaced it", write.id));
+    }
+    /// Each write of which nobody knows may have followed the last value, or never have happened.
+    fn violation_with(&self, doubtful: &[&'a CasWrite]) -> Option<String> {
+        let found = self.violation()?;
+        let last = self.value(self.chain.len());
+        let follows = |write: &&&CasWrite| write.replaced == last && !self.chain.iter().any(|known| known.id == write.id);
+        let is_explained = doubtful.iter().filter(follows).any(|write| {
+            let mut longer = self.clone();
+            longer.chain.push(write);
+            longer.violation_with(doubtful).is_none()
+        });
+        (!is_explained).then_some(found)
+    }
+    fn violation(&self) -> Option<String> {
+        let moments = self.earliest();
+        for (at, moment) in moments.iter().enumerate().take(self.chain.len() + 1) {
+            let value = self.value(at);
+            if at == 0 && *moment > 0 {
+                return Some(format!("a write was refused although value {value}, which it demanded, was the present one from the beginning"));
+            }
+            if at > 0 && self.chain[at - 1].finish.is_some_and(|finish| *moment > finish) {
+                return Some(format!("no moment is left for the write of value {value}: what it replaced was still read or demanded"));
+            }
+            if self.reads.iter().any(|read| read.id == value && *moment > read.finish) {
+                return Some(format!("value {value} was read before it can have been written"));
+            }
         }
-        if refusals.iter().any(|refusal| refusal.id == value && now.max(refusal.start) > refusal.finish) {
-            return Some(format!("a write was refused although value {value}, which it demanded, was still the present one"));
-        }
-        (value, placed) = (write.id, placed + 1);
+        None
     }
-    // The last value may have been replaced by a write of which nobody knows.
-    let unknown = doubtful.iter().filter(|write| write.replaced == value).map(|write| now.max(write.start)).min();
-    let is_explained = |refusal: &CasLook| unknown.is_some_and(|at| at.max(refusal.start) <= refusal.finish);
-    if refusals.iter().any(|refusal| refusal.id == value && !is_explained(refusal)) {
-        return Some(format!("a write was refused although value {value}, which it demanded, was never replaced"));
-    }
-    if placed < effective.len() {
-        return Some(format!("{} acknowledged writes are missing from the chain of values that ends with {value}", effective.len() - placed));
-    }
-    (seen < reads.len()).then(|| "a value was read that nobody wrote".to_owned())
 }
 
 /// Values that somebody read or replaced for sure: their writes took place, whatever their clients know.
@@ -106,8 +163,8 @@ mod tests {
         let chain = [write(1, 0, 1, 2), write(2, 1, 3, 9)];
         assert_eq!(cas_violation(0, &chain, &[look(1, 4, 5), look(2, 6, 7)], &[look(1, 8, 10)]), None);
         assert!(cas_violation(0, &[write(1, 0, 1, 4), write(2, 0, 2, 3)], &[], &[]).unwrap().contains("both replaced"));
-        assert!(cas_violation(0, &chain, &[look(2, 4, 5), look(1, 6, 7)], &[]).unwrap().contains("still read"));
-        assert!(cas_violation(0, &chain[..1], &[], &[look(1, 3, 4)]).unwrap().contains("never replaced"));
+        assert!(cas_violation(0, &chain, &[look(2, 4, 5), look(1, 6, 7)], &[]).unwrap().contains("was read before"));
+        assert!(cas_violation(0, &chain[..1], &[], &[look(1, 3, 4)]).unwrap().contains("no moment is left"));
         assert!(cas_violation(0, &chain, &[look(7, 10, 11)], &[]).unwrap().contains("nobody wrote"));
         assert!(cas_violation(0, &[write(2, 1, 3, 9)], &[], &[]).unwrap().contains("missing"));
     }

@@ -2,8 +2,8 @@
 
 use crate::site::{Embedded, Listener, Ran, Site, files_below};
 
-const COMMANDS: [&str; 12] = ["run", "conformance", "mutants", "proxy", "lab", "report", "cost", "check", "compare", "list", "clean", "explain"];
-const COMMANDS: [&str; 11] = ["run", "conformance", "proxy", "lab", "report", "cost", "check", "compare", "list", "clean", "explain"];
+const COMMANDS: [&str; 13] =
+    ["run", "conformance", "mutants", "presign", "proxy", "lab", "report", "cost", "check", "compare", "list", "clean", "explain"];
 
 #[test]
 fn the_help_of_each_command_is_as_it_was_agreed() {
