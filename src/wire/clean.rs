@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_s3::types::{Delete, ObjectIdentifier, ObjectLockLegalHold, ObjectLockLegalHoldStatus};
+use aws_sdk_s3::types::{Delete, EncodingType, ObjectIdentifier, ObjectLockLegalHold, ObjectLockLegalHoldStatus};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
@@ -168,13 +168,14 @@ async fn versions(client: &Client, bucket: &str, prefix: &str) -> Result<Found, 
     let mut found = Found::new();
     let (mut key, mut version) = (None, None);
     loop {
-        let page = client.list_object_versions().bucket(bucket).prefix(prefix).set_key_marker(key).set_version_id_marker(version).send().await;
-        let page = page.map_err(|error| told(&error))?;
+        let list = client.list_object_versions().bucket(bucket).prefix(prefix).encoding_type(EncodingType::Url);
+        let page = list.set_key_marker(key).set_version_id_marker(version).send().await.map_err(|error| told(&error))?;
+        let plain = |key: &str| decoded(key, page.encoding_type());
         let objects = page.versions().iter().map(|version| (version.key(), version.version_id()));
         let markers = page.delete_markers().iter().map(|marker| (marker.key(), marker.version_id()));
-        let owned = objects.chain(markers).filter_map(|(key, version)| Some((key?.to_owned(), version.map(str::to_owned))));
+        let owned = objects.chain(markers).filter_map(|(key, version)| Some((plain(key?), version.map(str::to_owned))));
         found.extend(owned.filter(|(key, _)| key.starts_with(prefix)));
-        (key, version) = (page.next_key_marker().map(str::to_owned), page.next_version_id_marker().map(str::to_owned));
+        (key, version) = (page.next_key_marker().map(plain), page.next_version_id_marker().map(str::to_owned));
         if page.is_truncated() != Some(true) || key.is_none() {
             return Ok(found);
         }
@@ -185,10 +186,11 @@ async fn current_objects(client: &Client, bucket: &str, prefix: &str) -> Result<
     let mut found = Found::new();
     let mut token = None;
     loop {
-        let page = client.list_objects_v2().bucket(bucket).prefix(prefix).set_continuation_token(token).send().await;
+        let list = client.list_objects_v2().bucket(bucket).prefix(prefix).encoding_type(EncodingType::Url);
+        let page = list.set_continuation_token(token).send().await;
         let page = page.map_err(|error| if is_gone(&error) { "gone".to_owned() } else { told(&error) })?;
-        found
-            .extend(page.contents().iter().filter_map(|object| object.key()).filter(|key| key.starts_with(prefix)).map(|key| (key.to_owned(), None)));
+        let keys = page.contents().iter().filter_map(|object| object.key()).map(|key| decoded(key, page.encoding_type()));
+        found.extend(keys.filter(|key| key.starts_with(prefix)).map(|key| (key, None)));
         token = page.next_continuation_token().map(str::to_owned);
         if page.is_truncated() != Some(true) || token.is_none() {
             return Ok(found);
@@ -196,9 +198,18 @@ async fn current_objects(client: &Client, bucket: &str, prefix: &str) -> Result<
     }
 }
 
+/// A key as it is: XML cannot carry every character, so listings are asked for percent-encoded ones; not every vendor encodes them.
+fn decoded(key: &str, encoding: Option<&EncodingType>) -> String {
+    match encoding {
+        Some(EncodingType::Url) => percent_encoding::percent_decode_str(&key.replace('+', " ")).decode_utf8_lossy().into_owned(),
+        _ => key.to_owned(),
+    }
+}
+
 /// Deletes in batches; whatever a batch does not delete is deleted one by one.
 async fn delete_all(client: &Client, bucket: &str, found: Found, cleaned: &mut Cleaned) {
-    let mut left = Found::new();
+    // No XML document can name a control character.
+    let (mut left, found): (Found, Found) = found.into_iter().partition(|(key, _)| key.chars().any(char::is_control));
     for batch in found.chunks(1000) {
         let deleted = delete_batch(client, bucket, batch).await;
         cleaned.objects += (batch.len() - batch.iter().filter(|item| !deleted.contains(*item)).count()) as u64;
