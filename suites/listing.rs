@@ -1,6 +1,6 @@
 //! Suite `listing`: what one page of ListObjects and ListObjectsV2 shows. Pages that follow each other: suite `pagination`.
 
-use aws_sdk_s3::types::EncodingType;
+use aws_sdk_s3::types::{EncodingType, Object};
 use proofmark::case::{Checked, Fixture, Suite, WithClass, expect};
 use proofmark::model::FailureClass::WrongCode;
 
@@ -81,6 +81,8 @@ fn entries(mut suite: Suite) -> Suite {
     suite
 }
 
+const EQUAL: &str = "An entry's size, ETag, modification time and storage class are those of HEAD, and the page names its bucket.";
+
 fn v2_entries(suite: Suite) -> Suite {
     suite
         .core("list_objects_v2/key_count", &["LST-02"], "KeyCount is the number of entries and common prefixes together.", async |fx| {
@@ -88,19 +90,33 @@ fn v2_entries(suite: Suite) -> Suite {
             let page = expect::ok(fx.list("").delimiter("/").send().await)?;
             expect::eq("KeyCount", page.key_count(), Some(3))
         })
-        .core("list_objects_v2/entries_equal_head", &["LST-03"], "An entry's size, ETag and modification time are those of HEAD.", async |fx| {
+        .core("list_objects_v2/entries_equal_head", &["LST-03"], EQUAL, async |fx| {
             put_all(&fx, &["one", "three"]).await?;
             let page = expect::ok(fx.list("").send().await)?;
-            expect::eq("entries", page.contents().len(), 2)?;
-            for (name, entry) in ["one", "three"].iter().zip(page.contents()) {
-                let head = expect::ok(fx.head_object(name).send().await)?;
-                expect::eq("Key", entry.key(), Some(fx.key(name).as_str()))?;
-                expect::eq("Size", entry.size(), head.content_length())?;
-                expect::eq("ETag", entry.e_tag(), head.e_tag())?;
-                expect::eq("LastModified in s", entry.last_modified().map(|at| at.secs()), head.last_modified().map(|at| at.secs()))?;
-            }
-            Ok(())
+            equal_head(&fx, page.name(), page.contents()).await
         })
+        .core("list_objects/entries_equal_head", &["LST-03"], EQUAL, async |fx| {
+            put_all(&fx, &["one", "three"]).await?;
+            let page = expect::ok(fx.s3().list_objects().bucket(fx.bucket()).prefix(fx.prefix()).send().await)?;
+            equal_head(&fx, page.name(), page.contents()).await
+        })
+}
+
+/// Claims that what a list shows of the keys `one` and `three` is what HEAD says, and that it names its bucket.
+async fn equal_head(fx: &Fixture, name: Option<&str>, entries: &[Object]) -> Checked {
+    expect::eq("Name", name, Some(fx.bucket()))?;
+    expect::eq("entries", entries.len(), 2)?;
+    for (name, entry) in ["one", "three"].iter().zip(entries) {
+        let head = expect::ok(fx.head_object(name).send().await)?;
+        expect::eq("Key", entry.key(), Some(fx.key(name).as_str()))?;
+        expect::eq("Size", entry.size(), head.content_length())?;
+        expect::eq("ETag", entry.e_tag(), head.e_tag())?;
+        expect::eq("LastModified in s", entry.last_modified().map(|at| at.secs()), head.last_modified().map(|at| at.secs()))?;
+        // HEAD leaves out the class STANDARD.
+        let class = head.storage_class().map_or("STANDARD", |class| class.as_str());
+        expect::eq("StorageClass", entry.storage_class().map_or("STANDARD", |class| class.as_str()), class)?;
+    }
+    Ok(())
 }
 
 /// Names as a page without the case's prefix shows them.

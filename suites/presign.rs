@@ -191,7 +191,10 @@ fn headers(mut suite: Suite) -> Suite {
                 &format!("A presigned PUT that sends its signed {header} is stored."),
                 move |fx| async move {
                     expect::ok(put(&fx).send().await)?;
-                    fx.holds("k", b"x").await
+                    fx.holds("k", b"x").await?;
+                    let head = expect::ok(fx.raw_object("HeadObject", "HEAD", "k", "").send().await)?;
+                    let is_metadata = header.starts_with("x-amz-meta-");
+                    expect::that(header, !is_metadata || head.header(header) == Some(value), value, head.header(header))
                 },
             )
             .common(

@@ -13,11 +13,12 @@ use serde::{Deserialize, Serialize};
 
 use super::file::{error_at, parse};
 use super::{ConfigError, Root};
+use crate::model::CaseId;
 pub use change::{Change, Flaw, Spelling, Which};
 
 /// One change of a server's behaviour.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Mutant {
     /// Lower case words with hyphens; `id/Operation` for one of a family.
     pub id: String,
@@ -30,6 +31,9 @@ pub struct Mutant {
     /// Features that a vendor must claim for this to change anything there.
     #[serde(default)]
     pub features: Vec<String>,
+    /// Cases that must notice it. Where none of them passes without the mutant, the vendor behaves so by itself, and the mutant is no change.
+    #[serde(default)]
+    pub noticed_by: Vec<CaseId>,
     /// Which requests and answers it touches; all of its operations' by default.
     #[serde(default)]
     pub when: When,

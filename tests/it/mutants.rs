@@ -4,9 +4,12 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use proofmark::case;
 use proofmark::config::{Root, load_mutants};
+use proofmark::model::CaseId;
 use proofmark::wire::operation;
 
+use crate::cases::suites;
 use crate::wire_fake::{KEY, SECRET};
 use crate::wire_real::minio;
 
@@ -29,9 +32,12 @@ fn there_are_mutants_of_every_area_and_they_touch_known_operations() {
     let single = mutants.iter().filter(|mutant| !mutant.id.contains('/')).count();
     assert!(single >= 150, "{single} mutants that stand alone");
     let known = operation::names();
+    let cases: BTreeSet<CaseId> = case::list(&suites::all()).into_iter().map(|info| info.id).collect();
     for mutant in &mutants {
         let unknown: Vec<&String> = mutant.operations.iter().filter(|name| !known.contains(name.as_str())).collect();
         assert!(unknown.is_empty(), "{}: {unknown:?}", mutant.id);
+        let absent: Vec<_> = mutant.noticed_by.iter().filter(|id| !cases.contains(id)).collect();
+        assert!(absent.is_empty(), "{}: no such cases: {absent:?}", mutant.id);
     }
     let touched: BTreeSet<String> = mutants.iter().flat_map(|mutant| mutant.areas.clone()).collect();
     assert_eq!(touched, areas(), "each area has a mutant, and no mutant another area");

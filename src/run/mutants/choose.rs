@@ -36,11 +36,23 @@ impl Chooser<'_> {
         can_catch(self.baseline.verdicts.get(id).copied().flatten()) && sent.iter().any(|exchange| touches(mutant, exchange))
     }
 
-    /// The cases that may notice a mutant, its own areas' and operations' first, at most `limit`.
+    /// Whether the vendor behaves like the mutant by itself: no case passes that must notice it.
+    fn is_so_already(&self, mutant: &Mutant) -> bool {
+        let passes = |id: &CaseId| can_catch(self.baseline.verdicts.get(id).copied().flatten());
+        !mutant.noticed_by.is_empty() && !mutant.noticed_by.iter().any(passes)
+    }
+
+    /// The cases that may notice a mutant, those that must first, then its own areas' and operations', at most `limit`.
     pub fn candidates(&self, index: usize, limit: usize) -> Vec<Case> {
         let mutant = &self.mutants[index];
+        if self.is_so_already(mutant) {
+            return Vec::new();
+        }
         let mut found: Vec<Case> = self.cases.iter().filter(|case| self.meets(mutant, case)).cloned().collect();
-        found.sort_by_key(|case| (!is_of_area(mutant, case), !mutant.operations.contains(&case.info.api_operation())));
+        found.sort_by_key(|case| {
+            let must = mutant.noticed_by.contains(&case.info.id);
+            (!must, !is_of_area(mutant, case), !mutant.operations.contains(&case.info.api_operation()))
+        });
         found.truncate(limit);
         found
     }
@@ -139,6 +151,17 @@ mod tests {
         baseline.verdicts.insert(CaseId::from("s::put_object/b"), Some(Verdict::Fail));
         baseline.verdicts.insert(CaseId::from("s::get_object/a"), None);
         assert_eq!(of(&baseline, 0), "s::get_object/c");
+    }
+
+    #[test]
+    fn a_mutant_that_the_vendor_is_already_meets_no_case() {
+        let (cases, mut baseline) = (cases(), baseline());
+        let mut mutants = [mutant("a", "CWR", "['PutObject']", "")];
+        mutants[0].noticed_by = vec![CaseId::from("s::get_object/c")];
+        let of = |baseline: &Baseline| names(&Chooser { cases: &cases, baseline, mutants: &mutants }.candidates(0, 9)).join(" ");
+        assert_eq!(of(&baseline), "s::get_object/c s::put_object/b s::get_object/a", "the one that must notice is first");
+        baseline.verdicts.insert(CaseId::from("s::get_object/c"), Some(Verdict::Fail));
+        assert_eq!(of(&baseline), "");
     }
 
     #[test]

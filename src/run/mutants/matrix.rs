@@ -26,7 +26,7 @@ const BASELINES: usize = 3;
 /// Cases at work at once: they wait on the network.
 const CASES_AT_ONCE: usize = 24;
 /// Cases of a sample's mutant, at most.
-const SAMPLE_CASES: usize = 16;
+const SAMPLE_CASES: usize = 32;
 /// Cases of one mutant that start together; it is done with after a batch that catches.
 const BATCH: usize = 4;
 /// How often a case that was never seen failing gets another mutant.

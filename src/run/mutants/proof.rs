@@ -161,6 +161,7 @@ mod tests {
             areas: Vec::new(),
             operations: Vec::new(),
             features: Vec::new(),
+            noticed_by: Vec::new(),
             when: crate::config::When::default(),
             changes: Vec::new(),
         };
