@@ -5,9 +5,9 @@ use proofmark::case::{Answer as _, Checked, Finding, Fixture, Refusal, Suite, ex
 use proofmark::wire::RawRequest;
 
 /// Operation, its name in ids, query, body (`{bucket}` stands for the bucket's name), optional feature.
-type Call = (&'static str, &'static str, &'static str, &'static str, &'static [&'static str]);
+pub(super) type Call = (&'static str, &'static str, &'static str, &'static str, &'static [&'static str]);
 
-const CALLS: [Call; 15] = [
+pub(super) const CALLS: [Call; 15] = [
     (
         "PutBucketVersioning",
         "put_bucket_versioning",

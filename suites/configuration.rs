@@ -1,6 +1,6 @@
 //! Suite `configuration`: notification, logging, replication, and what tools read of the rest of a bucket's configuration.
 
-use proofmark::case::values::md5_base64;
+use proofmark::case::values::{md5_base64, snake};
 use proofmark::case::{Answer as _, Checked, Finding, Fixture, Refusal, Suite, expect};
 use proofmark::wire::RawRequest;
 
@@ -272,18 +272,6 @@ const WRITES: [(&str, &str, &str); 6] = [
     ),
     ("website", "PutBucketWebsite", "<WebsiteConfiguration><IndexDocument><Suffix>a.html</Suffix></IndexDocument></WebsiteConfiguration>"),
 ];
-
-/// `GetBucketAcl` -> `get_bucket_acl`.
-fn snake(operation: &str) -> String {
-    let mut name = String::new();
-    for letter in operation.chars() {
-        if letter.is_ascii_uppercase() && !name.is_empty() {
-            name.push('_');
-        }
-        name.push(letter.to_ascii_lowercase());
-    }
-    name
-}
 
 fn missing_bucket(suite: Suite) -> Suite {
     let reads = READS.map(|(query, operation)| ("GET", query, operation, ""));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use proofmark::case::values::{crc32_base64, encode_query, md5_base64, well_formed};
+use proofmark::case::values::{camel, crc32_base64, encode_query, md5_base64, well_formed};
 use proofmark::case::{Checked, Fixture, Suite, WithClass, expect};
 use proofmark::model::FailureClass::WrongCode;
 use proofmark::units::Bytes;
@@ -122,10 +122,6 @@ fn pairs(suite: Suite) -> Suite {
             let query = format!("?uploadId={}", encode_query(&id));
             expect::error(fx.raw_object("ListParts", "GET", "k", &query).send().await, 404, "NoSuchUpload")
         })
-}
-
-fn camel(operation: &str) -> String {
-    operation.split('_').map(|word| word[..1].to_uppercase() + &word[1..]).collect()
 }
 
 /// Operation, method and what follows the key or the bucket.

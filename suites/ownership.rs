@@ -1,6 +1,7 @@
 //! Suite `ownership`: who owns the objects of a bucket, and whether access control lists count there.
 
 use aws_sdk_s3::types::{BucketCannedAcl, ObjectCannedAcl, ObjectOwnership};
+use proofmark::case::values::snake;
 use proofmark::case::{Answer, Checked, Fixture, Refusal, Suite, expect};
 use proofmark::model::Impact;
 
@@ -80,18 +81,6 @@ fn settings(mut suite: Suite) -> Suite {
         .needs(&["ownership-controls"])
         .own_bucket()
         .dependents(&["Terraform"])
-}
-
-/// `ObjectWriter` -> `object_writer`.
-fn snake(name: &str) -> String {
-    let mut snake = String::new();
-    for letter in name.chars() {
-        if letter.is_uppercase() && !snake.is_empty() {
-            snake.push('_');
-        }
-        snake.extend(letter.to_lowercase());
-    }
-    snake
 }
 
 fn disabled(mut suite: Suite) -> Suite {

@@ -1,6 +1,7 @@
 //! One page of either listing API, as the suites `listing` and `pagination` look at it: names without the case's own prefix.
 
 use aws_sdk_s3::types::{CommonPrefix, EncodingType, Object};
+use proofmark::case::values::percent_decoded;
 use proofmark::case::{Checked, Fixture, expect};
 
 /// Both APIs, for loops over variations.
@@ -33,9 +34,11 @@ pub struct Query<'a> {
 /// What was answered.
 #[derive(Debug, Clone, Default)]
 pub struct Page {
-    /// Keys, without the case's prefix.
+    /// Keys, without the case's prefix; decoded where the page says that they are encoded.
     pub keys: Vec<String>,
-    /// Common prefixes, without the case's prefix.
+    /// Keys as the page spells them.
+    pub spelled: Vec<String>,
+    /// Common prefixes, as the keys are shown.
     pub prefixes: Vec<String>,
     /// `IsTruncated`.
     pub is_truncated: bool,
@@ -105,12 +108,22 @@ fn shown(
     encoding: Option<&EncodingType>,
     next: Option<String>,
 ) -> Page {
-    let own = |name: &str| name.strip_prefix(fx.prefix()).unwrap_or(name).to_owned();
+    let is_encoded = encoding == Some(&EncodingType::Url);
+    let own = |name: &str| {
+        let name = if is_encoded { decoded(name) } else { name.to_owned() };
+        name.strip_prefix(fx.prefix()).unwrap_or(&name).to_owned()
+    };
     Page {
         keys: contents.iter().filter_map(|object| object.key()).map(own).collect(),
+        spelled: contents.iter().filter_map(|object| object.key()).map(str::to_owned).collect(),
         prefixes: prefixes.iter().filter_map(|prefix| prefix.prefix()).map(own).collect(),
         is_truncated: is_truncated.unwrap_or_default(),
         encoding: encoding.map(|encoding| encoding.as_str().to_owned()),
         next,
     }
+}
+
+/// Decodes a name of an encoded page as clients do: a plus stands for a space there.
+fn decoded(name: &str) -> String {
+    percent_decoded(&name.replace('+', " "))
 }

@@ -1,15 +1,17 @@
 //! Suite `routing`: what a server makes of unknown queries, methods and paths, and of more requests than it can serve.
 
-use proofmark::case::values::encode_query;
+use proofmark::case::values::{camel, encode_query, md5_base64, snake};
 use proofmark::case::{Answer as _, Checked, Finding, Fixture, Refusal, Suite, WithClass, expect};
-use proofmark::model::FailureClass::WrongEffect;
+use proofmark::model::FailureClass::{Corrupt, WrongEffect};
 use proofmark::model::{Impact, Measure};
 use proofmark::wire::{Answer, WireError};
+
+use super::checksum_config::CALLS;
 
 /// The suite.
 pub fn suite() -> Suite {
     let suite = Suite::new("routing").source("S3 API reference, Actions; S3 API reference, Error responses");
-    overload(paths(methods(configurations(unknown(suite)))))
+    overload(paths(methods(spared(configurations(unknown(suite))))))
 }
 
 /// Keys below the case's own prefix.
@@ -70,10 +72,6 @@ const PROBES: [Probe; 19] = [
     ("get_public_access_block", "publicAccessBlock", "PublicAccessBlockConfiguration", "NoSuchPublicAccessBlockConfiguration"),
 ];
 
-fn camel(operation: &str) -> String {
-    operation.split('_').map(|word| word[..1].to_uppercase() + &word[1..]).collect()
-}
-
 fn configurations(mut suite: Suite) -> Suite {
     for (operation, query, root, code) in PROBES {
         let name = camel(operation);
@@ -114,6 +112,105 @@ fn head(answer: &Answer) -> String {
     answer.text().chars().take(120).collect()
 }
 
+/// What can be deleted of a bucket without deleting it: operation and query.
+const PARTS: [(&str, &str); 15] = [
+    ("DeleteBucketAnalyticsConfiguration", "analytics&id=none"),
+    ("DeleteBucketCors", "cors"),
+    ("DeleteBucketEncryption", "encryption"),
+    ("DeleteBucketIntelligentTieringConfiguration", "intelligent-tiering&id=none"),
+    ("DeleteBucketInventoryConfiguration", "inventory&id=none"),
+    ("DeleteBucketLifecycle", "lifecycle"),
+    ("DeleteBucketMetricsConfiguration", "metrics&id=none"),
+    ("DeleteBucketOwnershipControls", "ownershipControls"),
+    ("DeleteBucketPolicy", "policy"),
+    ("DeleteBucketReplication", "replication"),
+    ("DeleteBucketTagging", "tagging"),
+    ("DeleteBucketWebsite", "website"),
+    ("DeletePublicAccessBlock", "publicAccessBlock"),
+    // Newer than most servers, which take the request for the deletion of the bucket unless they refuse what they do not know.
+    ("DeleteBucket", "metadataConfiguration"),
+    ("DeleteBucket", "metadataTable"),
+];
+
+/// Queries that no operation has with DELETE: id and query. No source says what S3 makes of them.
+const NO_PARTS: [(&str, &str); 4] =
+    [("unknown_query", "frobnicate"), ("acl_in_query", "acl"), ("object_lock_in_query", "object-lock"), ("versioning_in_query", "versioning")];
+
+/// Claims that the bucket is there.
+async fn bucket_lasts(fx: &Fixture) -> Checked {
+    match fx.s3().head_bucket().bucket(fx.bucket()).send().await.settle() {
+        Err(Refusal::Answered { status: 404, .. }) => expect::that("the bucket", false, "still there", "deleted").class(Corrupt),
+        found => expect::ok(found).map(drop),
+    }
+}
+
+/// Claims that a request was done, or refused in order.
+fn in_order(answer: Result<Answer, WireError>) -> Checked {
+    match answer.settle() {
+        Ok(_) | Err(Refusal::Answered { status: 400..=499 | 501, .. }) => Ok(()),
+        Err(other) => expect::lost(&other, "success, 4xx or 501"),
+    }
+}
+
+fn spared(mut suite: Suite) -> Suite {
+    for (operation, query) in PARTS {
+        let name = query.split('&').next().unwrap_or(query);
+        let (id, rule) = match operation {
+            "DeleteBucket" => {
+                (format!("delete_bucket/spares_bucket_of_{}", snake(name)), format!("DELETE of a bucket's {name} never deletes the bucket."))
+            }
+            _ => (format!("{}/spares_bucket", snake(operation)), format!("{operation} never deletes the bucket, even if it is empty.")),
+        };
+        let case = move |fx: Fixture| async move {
+            let deleted = fx.raw_bucket(operation, "DELETE", &format!("?{query}")).send().await;
+            bucket_lasts(&fx).await?;
+            in_order(deleted)
+        };
+        suite = suite.common(&id, &["PRO-16", "ERR-07"], &rule, case).own_bucket().dependents(&["Terraform"]);
+    }
+    for (id, query) in NO_PARTS {
+        let rule = format!("DELETE of a bucket with `?{query}`, which no operation has, is refused and leaves the bucket, or ignores the query.");
+        let case = move |fx: Fixture| async move {
+            let deleted = fx.raw_bucket("DeleteBucket", "DELETE", &format!("?{query}")).send().await;
+            if deleted.as_ref().is_ok_and(|answer| answer.status == 204) {
+                expect::status(fx.s3().head_bucket().bucket(fx.bucket()).send().await, 404)?;
+                return expect::variant("204: the query is ignored and the bucket deleted");
+            }
+            bucket_lasts(&fx).await?;
+            expect::error_as(deleted, &[(405, "MethodNotAllowed"), (501, "NotImplemented"), (400, "")])
+        };
+        suite = suite.common(&format!("delete_bucket/{id}"), &["PRO-15"], &rule, case).own_bucket();
+    }
+    created(suite)
+}
+
+/// A configuration that is put for a bucket that is not there must not make one.
+fn created(mut suite: Suite) -> Suite {
+    for (operation, name, query, body, _) in CALLS.into_iter().filter(|call| call.0.starts_with("Put")) {
+        let rule = format!("{operation} never creates the bucket.");
+        let case = move |fx: Fixture| async move {
+            let bucket = fx.new_bucket_name(1)?;
+            let body = body.replace("{bucket}", &bucket);
+            let put = fx.raw().request("PUT", &bucket, query).operation(operation).header("Content-MD5", md5_base64(body.as_bytes()));
+            let put = put.header("Content-Type", "application/xml").body(body).send().await;
+            match fx.s3().head_bucket().bucket(&bucket).send().await.settle() {
+                Err(Refusal::Answered { status: 404, .. }) => in_order(put),
+                found => expect::ok(found).and_then(|_| expect::that("the bucket", false, "not there", "created")),
+            }
+        };
+        suite = suite.common(&format!("{name}/creates_no_bucket"), &["PRO-16", "ERR-07"], &rule, case);
+    }
+    suite
+}
+
+/// A method that a resource does not have answers 405. RFC 9110, 15.6.2, has 501 for one that the server does not know at all.
+fn not_allowed(answer: Result<Answer, WireError>, method: &str) -> Checked {
+    match answer.settle() {
+        Err(Refusal::Answered { status: 501, .. }) if method == "PATCH" => expect::variant("501: a method that the server does not know"),
+        answer => expect::no_feature(expect::error(answer, 405, "MethodNotAllowed"), "405 MethodNotAllowed"),
+    }
+}
+
 fn methods(mut suite: Suite) -> Suite {
     for (name, method) in [("post", "POST"), ("patch", "PATCH")] {
         let rule = format!("{method} of an object without a query answers 405 MethodNotAllowed and changes nothing.");
@@ -121,15 +218,15 @@ fn methods(mut suite: Suite) -> Suite {
             fx.put("k", b"old").await?;
             let sent = fx.raw_object("Unknown", method, "k", "").body("new").send().await;
             fx.holds("k", b"old").await?;
-            expect::error(sent, 405, "MethodNotAllowed")
+            not_allowed(sent, method)
         });
     }
     suite
         .extended("unknown/put_on_service", &["PRO-19"], "PUT of the endpoint without a bucket answers 405 MethodNotAllowed.", async |fx| {
-            expect::error(fx.raw().exact("PUT", "/").operation("Unknown").body("x").send().await, 405, "MethodNotAllowed")
+            not_allowed(fx.raw().exact("PUT", "/").operation("Unknown").body("x").send().await, "PUT")
         })
         .extended("unknown/delete_on_service", &["PRO-19"], "DELETE of the endpoint without a bucket answers 405 MethodNotAllowed.", async |fx| {
-            expect::error(fx.raw().exact("DELETE", "/").operation("Unknown").send().await, 405, "MethodNotAllowed")
+            not_allowed(fx.raw().exact("DELETE", "/").operation("Unknown").send().await, "DELETE")
         })
 }
 

@@ -1,7 +1,7 @@
 //! Suite `version`: what each operation does with version ids, null versions, suspended versioning and wrong ids.
 
 use aws_sdk_s3::types::{BucketVersioningStatus, MfaDelete, ObjectVersion, VersioningConfiguration};
-use proofmark::case::values::encode_path;
+use proofmark::case::values::{camel, encode_path};
 use proofmark::case::{Answer, Checked, Fixture, Refusal, Suite, WithClass, expect};
 use proofmark::model::FailureClass::{Corrupt, WrongCode};
 use proofmark::model::Impact;
@@ -196,11 +196,6 @@ const ON_MARKER: [(&str, &str, &str, &str, &[&str]); 7] = [
     ("get_object_legal_hold", "GET", "legal-hold", "", &["object-lock"]),
     ("put_object_legal_hold", "PUT", "legal-hold", "<LegalHold><Status>OFF</Status></LegalHold>", &["object-lock"]),
 ];
-
-fn camel(operation: &str) -> String {
-    let word = |word: &str| word.chars().take(1).flat_map(char::to_uppercase).chain(word.chars().skip(1)).collect::<String>();
-    operation.split('_').map(word).collect()
-}
 
 fn markers(mut suite: Suite) -> Suite {
     for (operation, method, query, body, features) in ON_MARKER {

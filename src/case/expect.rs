@@ -145,6 +145,20 @@ fn one_of_at<A: Answer>(place: Place, answer: A, accepted: &[(u16, &str)], on_su
     }
 }
 
+/// What is judged here asks for no feature (a method that nothing has, a signature for another service), or for one that the server has
+/// shown to have: a 501 is another code than `expected` and no clean refusal.
+///
+/// # Errors
+/// With the finding as it was, but `wrong_code` in place of unsupported.
+#[track_caller]
+pub fn no_feature<T>(judged: Checked<T>, expected: &str) -> Checked<T> {
+    let place = Location::caller();
+    match judged {
+        Err(Finding::Unsupported(met)) => broken(place, FailureClass::WrongCode, "answer", expected.to_owned(), met),
+        judged => judged,
+    }
+}
+
 /// Ends the case for a refusal that a case looked at itself and does not accept.
 ///
 /// # Errors
@@ -262,6 +276,16 @@ mod tests {
         assert_eq!(judged(refused(400, "X")), Err(Finding::Variant("400 X".to_owned())));
         assert!(matches!(judged(refused(409, "Other")), Err(Finding::Broken(FailureClass::WrongCode, _))));
         assert!(matches!(judged(Ok(())), Err(Finding::Broken(FailureClass::UnsafeIgnore, _))));
+    }
+
+    #[test]
+    fn a_501_is_a_wrong_code_where_no_feature_is_asked_for() {
+        let refused =
+            |status, code: &str| no_feature(refused(Err::<(), _>(Refusal::Answered { status, code: code.to_owned() }), 403, "AccessDenied"), "403");
+        assert_eq!(refused(403, "AccessDenied"), Ok(()));
+        for (status, code) in [(501, "NotImplemented"), (400, "NotImplemented"), (400, "Other")] {
+            assert!(matches!(refused(status, code), Err(Finding::Broken(FailureClass::WrongCode, _))), "{status} {code}");
+        }
     }
 
     #[test]

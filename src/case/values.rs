@@ -29,6 +29,24 @@ pub fn percent_decoded(text: &str) -> String {
     percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
+/// An operation as requests name it: `get_bucket_acl` becomes `GetBucketAcl`.
+pub fn camel(operation: &str) -> String {
+    let word = |word: &str| word.chars().take(1).flat_map(char::to_uppercase).chain(word.chars().skip(1)).collect::<String>();
+    operation.split('_').map(word).collect()
+}
+
+/// A name as ids spell it: `GetBucketAcl` becomes `get_bucket_acl`, `object-lock` becomes `object_lock`.
+pub fn snake(name: &str) -> String {
+    let mut snake = String::new();
+    for letter in name.chars() {
+        if letter.is_uppercase() && !snake.is_empty() {
+            snake.push('_');
+        }
+        snake.extend(if letter == '-' { '_' } else { letter }.to_lowercase());
+    }
+    snake
+}
+
 /// The ETag of a plain put: quoted hexadecimal MD5.
 pub fn md5_etag(body: &[u8]) -> String {
     format!("\"{}\"", hex::encode(Md5::digest(body)))
@@ -140,6 +158,14 @@ pub fn completed(parts: impl IntoIterator<Item = CompletedPart>) -> CompletedMul
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_of_operations_are_spelled_both_ways() {
+        for (camel_case, snake_case) in [("GetBucketAcl", "get_bucket_acl"), ("PutObject", "put_object"), ("ListObjectsV2", "list_objects_v2")] {
+            assert_eq!((camel(snake_case).as_str(), snake(camel_case).as_str()), (camel_case, snake_case));
+        }
+        assert_eq!((snake("object-lock"), snake("policyStatus")), ("object_lock".to_owned(), "policy_status".to_owned()));
+    }
 
     #[test]
     fn checksums_match_the_published_check_values() {

@@ -117,11 +117,12 @@ async fn remove_bucket(client: &Client, name: &str) -> Cleaned {
 async fn empty(client: &Client, bucket: &str, prefix: &str) -> Cleaned {
     let mut cleaned = Cleaned::default();
     abort_uploads(client, bucket, prefix, &mut cleaned).await;
-    // Some vendors leave a delete marker for a version that was deleted while it was listed: look again until nothing is there.
-    for _ in 0..3 {
-        let found = match versions(client, bucket, prefix).await {
+    // Some vendors leave a delete marker for a version that was deleted while it was listed, and some answer success to the deletion of
+    // a key that they do not have: look again until nothing is there, and read a plus the other way.
+    for plus in [Plus::Space, Plus::Plus, Plus::Space] {
+        let found = match versions(client, bucket, prefix, plus).await {
             Ok(found) if !found.is_empty() => found,
-            _ => match current_objects(client, bucket, prefix).await {
+            _ => match current_objects(client, bucket, prefix, plus).await {
                 Ok(found) => found,
                 Err(error) if error == "gone" => break,
                 Err(error) => {
@@ -164,13 +165,13 @@ async fn abort_uploads(client: &Client, bucket: &str, prefix: &str, cleaned: &mu
 
 type Found = Vec<(String, Option<String>)>;
 
-async fn versions(client: &Client, bucket: &str, prefix: &str) -> Result<Found, String> {
+async fn versions(client: &Client, bucket: &str, prefix: &str, plus: Plus) -> Result<Found, String> {
     let mut found = Found::new();
     let (mut key, mut version) = (None, None);
     loop {
         let list = client.list_object_versions().bucket(bucket).prefix(prefix).encoding_type(EncodingType::Url);
         let page = list.set_key_marker(key).set_version_id_marker(version).send().await.map_err(|error| told(&error))?;
-        let plain = |key: &str| decoded(key, page.encoding_type());
+        let plain = |key: &str| decoded(key, page.encoding_type(), plus);
         let objects = page.versions().iter().map(|version| (version.key(), version.version_id()));
         let markers = page.delete_markers().iter().map(|marker| (marker.key(), marker.version_id()));
         let owned = objects.chain(markers).filter_map(|(key, version)| Some((plain(key?), version.map(str::to_owned))));
@@ -182,14 +183,14 @@ async fn versions(client: &Client, bucket: &str, prefix: &str) -> Result<Found, 
     }
 }
 
-async fn current_objects(client: &Client, bucket: &str, prefix: &str) -> Result<Found, String> {
+async fn current_objects(client: &Client, bucket: &str, prefix: &str, plus: Plus) -> Result<Found, String> {
     let mut found = Found::new();
     let mut token = None;
     loop {
         let list = client.list_objects_v2().bucket(bucket).prefix(prefix).encoding_type(EncodingType::Url);
         let page = list.set_continuation_token(token).send().await;
         let page = page.map_err(|error| if is_gone(&error) { "gone".to_owned() } else { told(&error) })?;
-        let keys = page.contents().iter().filter_map(|object| object.key()).map(|key| decoded(key, page.encoding_type()));
+        let keys = page.contents().iter().filter_map(|object| object.key()).map(|key| decoded(key, page.encoding_type(), plus));
         found.extend(keys.filter(|key| key.starts_with(prefix)).map(|key| (key, None)));
         token = page.next_continuation_token().map(str::to_owned);
         if page.is_truncated() != Some(true) || token.is_none() {
@@ -198,12 +199,22 @@ async fn current_objects(client: &Client, bucket: &str, prefix: &str) -> Result<
     }
 }
 
+/// What a plain `+` in an encoded listing stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Plus {
+    /// A space, as S3 and forms have it.
+    Space,
+    /// Itself, on servers that encode all but that.
+    Plus,
+}
+
 /// A key as it is: XML cannot carry every character, so listings are asked for percent-encoded ones; not every vendor encodes them.
-fn decoded(key: &str, encoding: Option<&EncodingType>) -> String {
-    match encoding {
-        Some(EncodingType::Url) => percent_encoding::percent_decode_str(&key.replace('+', " ")).decode_utf8_lossy().into_owned(),
-        _ => key.to_owned(),
+fn decoded(key: &str, encoding: Option<&EncodingType>, plus: Plus) -> String {
+    if encoding != Some(&EncodingType::Url) {
+        return key.to_owned();
     }
+    let key = if plus == Plus::Space { key.replace('+', " ") } else { key.to_owned() };
+    percent_encoding::percent_decode_str(&key).decode_utf8_lossy().into_owned()
 }
 
 /// Deletes in batches; whatever a batch does not delete is deleted one by one.
