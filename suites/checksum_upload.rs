@@ -84,6 +84,18 @@ fn pairs(mut suite: Suite) -> Suite {
         }
     }
     suite
+        .extended(
+            "create_multipart_upload/algorithm_is_told",
+            &["CKS-12"],
+            "CreateMultipartUpload tells the algorithm and type of its checksums.",
+            async |fx| {
+                let created = create(&fx).header("x-amz-checksum-algorithm", "SHA256").header("x-amz-checksum-type", COMPOSITE).send().await;
+                let created = expect::ok(created)?;
+                expect::eq("x-amz-checksum-algorithm", created.header("x-amz-checksum-algorithm"), Some("SHA256"))?;
+                expect::eq("x-amz-checksum-type", created.header("x-amz-checksum-type"), Some(COMPOSITE))
+            },
+        )
+        .needs(&["checksums"])
         .rare(
             "create_multipart_upload/type_without_algorithm",
             &["CKS-13"],

@@ -23,9 +23,10 @@ pub fn suite() -> Suite {
 
 fn single(suite: Suite) -> Suite {
     suite
-        .core("delete_object/existing", &["DEL-01"], "A deleted object answers 404 afterwards.", async |fx| {
+        .core("delete_object/existing", &["DEL-01"], "DELETE answers 204, and the object 404 afterwards.", async |fx| {
             fx.put("k", b"x").await?;
-            expect::ok(fx.delete_object("k").send().await)?;
+            let deleted = expect::ok(fx.raw_object("DeleteObject", "DELETE", "k", "").send().await)?;
+            expect::eq("status", deleted.status, 204).class(WrongCode)?;
             expect::error(fx.get_object("k").send().await, 404, "NoSuchKey")
         })
         .core("delete_object/absent_key", &["DEL-02"], "Deleting an absent key succeeds.", async |fx| {

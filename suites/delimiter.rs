@@ -130,11 +130,20 @@ fn absent(mut suite: Suite) -> Suite {
 }
 
 fn echoes(suite: Suite) -> Suite {
-    suite.core("list_objects_v2/echoes_the_question", &["LST-11"], "A list echoes its prefix, delimiter and bucket.", async |fx| {
-        fx.put("a/1", b"x").await?;
-        let page = expect::ok(fx.list("a/").delimiter("/").send().await)?;
-        expect::eq("Prefix", page.prefix(), Some(fx.key("a/").as_str()))?;
-        expect::eq("Delimiter", page.delimiter(), Some("/"))?;
-        expect::eq("Name", page.name(), Some(fx.bucket()))
-    })
+    const ECHO: &str = "A list echoes its prefix, delimiter and bucket.";
+    suite
+        .core("list_objects_v2/echoes_the_question", &["LST-11"], ECHO, async |fx| {
+            fx.put("a/1", b"x").await?;
+            let page = expect::ok(fx.list("a/").delimiter("/").send().await)?;
+            expect::eq("Prefix", page.prefix(), Some(fx.key("a/").as_str()))?;
+            expect::eq("Delimiter", page.delimiter(), Some("/"))?;
+            expect::eq("Name", page.name(), Some(fx.bucket()))
+        })
+        .core("list_objects/echoes_the_question", &["LST-11"], ECHO, async |fx| {
+            fx.put("a/1", b"x").await?;
+            let page = expect::ok(fx.s3().list_objects().bucket(fx.bucket()).prefix(fx.key("a/")).delimiter("/").send().await)?;
+            expect::eq("Prefix", page.prefix(), Some(fx.key("a/").as_str()))?;
+            expect::eq("Delimiter", page.delimiter(), Some("/"))?;
+            expect::eq("Name", page.name(), Some(fx.bucket()))
+        })
 }

@@ -54,6 +54,25 @@ fn sizes(mut suite: Suite) -> Suite {
                 fx.put("k", b"x").await?;
                 let answer = expect::ok(list(&fx, api, "&max-keys=1001").await)?;
                 expect::eq("MaxKeys", answer.element("MaxKeys").as_deref(), Some("1000")).class(WrongCode)
+            })
+            .core(
+                &api.id("max_keys_is_echoed"),
+                &["LST-14"],
+                "A list echoes its max-keys, and 1000 where none was asked for.",
+                move |fx| async move {
+                    fx.put("k", b"x").await?;
+                    let answer = expect::ok(list(&fx, api, "&max-keys=7").await)?;
+                    expect::eq("MaxKeys", answer.element("MaxKeys").as_deref(), Some("7")).class(WrongCode)?;
+                    let answer = expect::ok(list(&fx, api, "").await)?;
+                    expect::eq("MaxKeys unasked", answer.element("MaxKeys").as_deref(), Some("1000")).class(WrongCode)
+                },
+            )
+            .core(&api.id("last_page"), &["LST-18"], "A page that is not truncated names no next one.", move |fx| async move {
+                put_all(&fx, &["a", "b"]).await?;
+                let answer = expect::ok(list(&fx, api, "&max-keys=2").await)?;
+                expect::eq("IsTruncated", answer.element("IsTruncated").as_deref(), Some("false"))?;
+                expect::eq("NextContinuationToken", answer.element("NextContinuationToken"), None)?;
+                expect::eq("NextMarker", answer.element("NextMarker").unwrap_or_default(), String::new())
             });
     }
     suite

@@ -82,7 +82,9 @@ fn changes(suite: Suite) -> Suite {
             expect::ok(retain(&fx, &id, ObjectLockRetentionMode::Governance, LOCKED_S + 5).send().await)?;
             let get = fx.s3().get_object_retention().bucket(fx.bucket()).key(fx.key("k")).version_id(&id).send().await;
             let until = expect::ok(get)?.retention.and_then(|retention| retention.retain_until_date);
-            expect::that("RetainUntilDate", until.is_some_and(|until| until > from_now(LOCKED_S)), "the later date", until)
+            let left = until.map(|until| until.secs() - from_now(0).secs());
+            let is_later = left.is_some_and(|left| (LOCKED_S..=LOCKED_S + 5).contains(&left));
+            expect::that("seconds until RetainUntilDate", is_later, &format!("about {}", LOCKED_S + 5), left)
         })
         .lock_bucket()
         .dependents(&["Veeam"])

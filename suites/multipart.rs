@@ -2,8 +2,9 @@
 
 use aws_sdk_s3::operation::complete_multipart_upload::builders::CompleteMultipartUploadFluentBuilder;
 use aws_sdk_s3::types::CompletedPart;
-use proofmark::case::values::{completed, multipart_etag};
-use proofmark::case::{Fixture, Suite, expect};
+use proofmark::case::values::{completed, encode_query, multipart_etag};
+use proofmark::case::{Fixture, Suite, WithClass, expect};
+use proofmark::model::FailureClass::WrongCode;
 use proofmark::units::Bytes;
 
 /// The smallest part that is not the last one.
@@ -24,12 +25,20 @@ pub fn suite() -> Suite {
 
 fn starting(suite: Suite) -> Suite {
     suite
-        .core("create_multipart_upload/unique_ids", &["MPU-01"], "Each CreateMultipartUpload answers another, non-empty upload id.", async |fx| {
-            let create = || fx.s3().create_multipart_upload().bucket(fx.bucket()).key(fx.key("k")).send();
-            let (first, second) = (expect::ok(create().await)?.upload_id, expect::ok(create().await)?.upload_id);
-            expect::that("UploadId", first.as_deref().is_some_and(|id| !id.is_empty()), "not empty", &first)?;
-            expect::that("two upload ids", first != second, "different", (&first, &second))
-        })
+        .core(
+            "create_multipart_upload/unique_ids",
+            &["MPU-01"],
+            "Each CreateMultipartUpload answers its bucket, its key and another, non-empty upload id.",
+            async |fx| {
+                let create = || fx.s3().create_multipart_upload().bucket(fx.bucket()).key(fx.key("k")).send();
+                let (first, second) = (expect::ok(create().await)?, expect::ok(create().await)?.upload_id);
+                expect::eq("Bucket", first.bucket(), Some(fx.bucket())).class(WrongCode)?;
+                expect::eq("Key", first.key(), Some(fx.key("k").as_str())).class(WrongCode)?;
+                let first = first.upload_id;
+                expect::that("UploadId", first.as_deref().is_some_and(|id| !id.is_empty()), "not empty", &first)?;
+                expect::that("two upload ids", first != second, "different", (&first, &second))
+            },
+        )
         .core(
             "create_multipart_upload/missing_bucket",
             &["MPU-02"],
@@ -78,7 +87,7 @@ fn parts(suite: Suite) -> Suite {
             let id = fx.start_upload("k").await?;
             fx.upload_part("k", &id, 1, b"first").await?;
             let second = fx.upload_part("k", &id, 1, b"second").await?;
-            fx.set_up("CompleteMultipartUpload", complete(&fx, &id, [second]).send().await)?;
+            expect::ok(complete(&fx, &id, [second]).send().await)?;
             fx.holds("k", b"second").await
         })
         .core(
@@ -256,10 +265,12 @@ fn endings(suite: Suite) -> Suite {
             let second = expect::ok(complete(&fx, &id, [one]).send().await)?;
             expect::eq("ETag", second.e_tag(), first.e_tag())
         })
-        .core("abort_multipart_upload/parts_are_gone", &["MPU-25"], "After an abort ListParts answers 404 NoSuchUpload.", async |fx| {
+        .core("abort_multipart_upload/parts_are_gone", &["MPU-25"], "An abort answers 204, and ListParts 404 NoSuchUpload afterwards.", async |fx| {
             let id = fx.start_upload("k").await?;
             fx.upload_part("k", &id, 1, b"x").await?;
-            expect::ok(fx.s3().abort_multipart_upload().bucket(fx.bucket()).key(fx.key("k")).upload_id(&id).send().await)?;
+            let query = format!("?uploadId={}", encode_query(&id));
+            let aborted = expect::ok(fx.raw_object("AbortMultipartUpload", "DELETE", "k", &query).send().await)?;
+            expect::eq("status", aborted.status, 204).class(WrongCode)?;
             expect::error(fx.s3().list_parts().bucket(fx.bucket()).key(fx.key("k")).upload_id(id).send().await, 404, "NoSuchUpload")?;
             fx.absent("k").await
         })

@@ -25,7 +25,11 @@ fn requests(suite: Suite) -> Suite {
         .core("put_object/body_cut_short", &["PRO-13", "CON-07"], "A body that ends before its Content-Length leaves no object.", async |fx| {
             let put = fx.raw_object("PutObject", "PUT", "k", "").body(fx.random_bytes(Bytes::kib(256)));
             let _ = put.abandon_after(100_000, false).await;
-            fx.absent("k").await
+            // The server may see the end of the connection only after it answered the first GET.
+            for _ in 0..5 {
+                fx.absent("k").await?;
+            }
+            Ok(())
         })
         .core("put_object/reset_keeps_old", &["CON-07"], "A writer that is cut off in its body leaves the previous object.", async |fx| {
             fx.put("k", b"previous").await?;

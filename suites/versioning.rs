@@ -164,6 +164,7 @@ fn listing(suite: Suite) -> Suite {
                 loop {
                     let list = fx.s3().list_object_versions().bucket(fx.bucket()).max_keys(2).set_key_marker(key).set_version_id_marker(id);
                     let page = expect::ok(list.send().await)?;
+                    expect::that("entries of a page", page.versions().len() <= 2, "at most max-keys=2", page.versions().len())?;
                     seen.extend(shown(page.versions()).into_iter().map(|(id, _)| id));
                     (key, id) = (page.next_key_marker.clone(), page.next_version_id_marker.clone());
                     expect::that("versions seen", seen.len() <= 5, "at most 5", seen.len())?;

@@ -49,7 +49,7 @@ pub fn run(
 ) -> Result<Summary, StoreError> {
     arguments.test_threads.get_or_insert(THREADS);
     let (sender, receiver) = channel();
-    let trials = cases.iter().map(|case| trial(link, guard, case, handle, sender.clone())).collect();
+    let trials = interleaved(cases).into_iter().map(|case| trial(link, guard, case, handle, sender.clone())).collect();
     drop(sender);
     std::thread::scope(|scope| {
         let collector = scope.spawn(move || collect(&receiver, seen));
@@ -58,6 +58,19 @@ pub fn run(
         summary.filtered_out = conclusion.num_filtered_out;
         Ok(summary)
     })
+}
+
+/// One case of each suite in turn: the cases of a suite hold bodies of the same size, and large ones should not be in memory all at once.
+fn interleaved(cases: &[Case]) -> Vec<&Case> {
+    let mut turns: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut order = Vec::new();
+    for case in cases {
+        let turn = turns.entry(case.info.suite()).or_default();
+        *turn += 1;
+        order.push((*turn, case));
+    }
+    order.sort_by_key(|(turn, _)| *turn);
+    order.into_iter().map(|(_, case)| case).collect()
 }
 
 fn collect(receiver: &Receiver<Result<CaseRecord, StoreError>>, seen: &(dyn Fn(&CaseRecord) + Sync)) -> Result<Summary, StoreError> {
@@ -252,4 +265,22 @@ async fn attempt(link: &Link, guard: &Guard, case: &Case, number: u32, measures:
 fn waiting(exchanges: &[Exchange], long: Duration) -> Option<String> {
     let is_hanging = |exchange: &&Exchange| exchange.failure == Some(Failure::Abandoned) && exchange.duration_ms >= long.as_secs_f64() * 1e3 * 0.9;
     exchanges.iter().rev().find(is_hanging).map(|exchange| exchange.operation.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::case::Suite;
+
+    fn suite(name: &'static str, cases: &[&str]) -> Vec<Case> {
+        let add = |suite: Suite, id: &&str| suite.rare(id, &["GET-01"], "It reads.", async |_| Ok(()));
+        cases.iter().fold(Suite::new(name), add).cases().to_vec()
+    }
+
+    #[test]
+    fn suites_take_turns_and_keep_their_own_order() {
+        let cases = [suite("a", &["get_object/1", "get_object/2", "get_object/3"]), suite("b", &["get_object/1", "get_object/2"])].concat();
+        let order: Vec<&str> = interleaved(&cases).into_iter().map(|case| case.info.id.as_str()).collect();
+        assert_eq!(order, ["a::get_object/1", "b::get_object/1", "a::get_object/2", "b::get_object/2", "a::get_object/3"]);
+    }
 }

@@ -31,6 +31,8 @@ pub enum BucketNeed {
     Own,
     /// A bucket of its own with object lock enabled at creation.
     OwnWithLock,
+    /// The name of a bucket of its own, which the case itself creates.
+    Name,
 }
 
 /// One checkable rule. Cheap to clone.
@@ -175,6 +177,10 @@ impl Suite {
     /// The last case works in a bucket of its own, created before it starts.
     pub fn own_bucket(self) -> Self {
         self.last(|case| case.bucket = BucketNeed::Own)
+    }
+    /// The last case creates the bucket of its own itself: creation is what it is about.
+    pub fn new_bucket(self) -> Self {
+        self.last(|case| case.bucket = BucketNeed::Name)
     }
     /// The last case works in a bucket of its own with object lock; it needs the feature and leaves locked data for a while.
     pub fn lock_bucket(self) -> Self {

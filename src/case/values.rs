@@ -136,8 +136,16 @@ fn crc_32(algorithm: CrcAlgorithm, body: &[u8]) -> u32 {
 pub fn well_formed(body: &[u8]) -> Result<(), String> {
     let text = std::str::from_utf8(body).map_err(|error| error.to_string())?;
     let mut reader = quick_xml::Reader::from_str(text);
+    let mut open = 0_i64;
     loop {
-        match reader.read_event().map_err(|error| error.to_string())? {
+        let event = reader.read_event().map_err(|error| error.to_string())?;
+        open += match event {
+            quick_xml::events::Event::Start(_) => 1,
+            quick_xml::events::Event::End(_) => -1,
+            _ => 0,
+        };
+        match event {
+            quick_xml::events::Event::Eof if open > 0 => return Err("an element that is not closed".to_owned()),
             quick_xml::events::Event::Text(text) if text.contains(&b'<') => return Err("an unescaped < in a text".to_owned()),
             quick_xml::events::Event::Eof => return Ok(()),
             _ => {}

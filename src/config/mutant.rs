@@ -41,6 +41,13 @@ pub struct Mutant {
     pub changes: Vec<Change>,
 }
 
+impl Mutant {
+    /// Whether it is one of a family: of one operation.
+    pub fn is_of_family(&self) -> bool {
+        self.id.contains('/')
+    }
+}
+
 /// The file: single mutants, and families that stand for one mutant per operation.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

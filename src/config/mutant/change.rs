@@ -88,6 +88,13 @@ pub enum Change {
         /// Text in its place.
         to: String,
     },
+    /// Request: leave members of this name out of a JSON body, at any depth.
+    DropMember {
+        /// Name.
+        name: String,
+    },
+    /// Request: take a body that ends before its length for the whole body.
+    KeepCut {},
     /// Request: flip the lowest bit of a byte of the body, and mend the checksums that fitted.
     FlipBody {
         /// Offset of the byte; from the end where it is negative.
@@ -232,6 +239,8 @@ impl Change {
                 | Self::RemoveQuery { .. }
                 | Self::SetQuery { .. }
                 | Self::ReplaceBody { .. }
+                | Self::DropMember { .. }
+                | Self::KeepCut {}
                 | Self::FlipBody { .. }
                 | Self::KeepFraming {}
                 | Self::Forgive { .. }

@@ -49,6 +49,11 @@ impl Chooser<'_> {
             return Vec::new();
         }
         let mut found: Vec<Case> = self.cases.iter().filter(|case| self.meets(mutant, case)).cloned().collect();
+        // One of a family is about its operation: cases that only use it on the way, and pass whatever it answers, say nothing.
+        let is_own = |case: &Case| mutant.operations.contains(&case.info.api_operation());
+        if mutant.is_of_family() && !found.iter().any(is_own) {
+            return Vec::new();
+        }
         found.sort_by_key(|case| {
             let must = mutant.noticed_by.contains(&case.info.id);
             (!must, !is_of_area(mutant, case), !mutant.operations.contains(&case.info.api_operation()))

@@ -19,7 +19,7 @@ use crate::model::{CaseId, CaseRecord, FailureClass, VendorId, Verdict};
 use crate::run::{Event, RunError, Stage, Tell};
 use crate::store::{RunDir, StoreError};
 use crate::wire::proxy::Proxy;
-use crate::wire::{self, Link};
+use crate::wire::{self, Link, operation};
 
 /// Runs without a mutant.
 const BASELINES: usize = 3;
@@ -30,7 +30,7 @@ const SAMPLE_CASES: usize = 32;
 /// Cases of one mutant that start together; it is done with after a batch that catches.
 const BATCH: usize = 4;
 /// How often a case that was never seen failing gets another mutant.
-const ROUNDS: usize = 12;
+const ROUNDS: usize = 64;
 /// Short locks of the cases' own buckets are over after this long.
 const LOCKS: Duration = Duration::from_secs(40);
 
@@ -103,14 +103,16 @@ impl Matrix<'_> {
 
     async fn baseline(&self, slots: &Arc<Semaphore>) -> Result<Baseline, RunError> {
         self.begin("baseline", self.cases.len() * BASELINES);
-        let (mut runs, mut exchanges) = (Vec::new(), BTreeMap::new());
+        let (mut runs, mut exchanges, known) = (Vec::new(), BTreeMap::new(), operation::names());
         for number in 1..=BASELINES {
             let link = self.link_of(&format!("b{number}"), &format!("baseline-{number}"))?;
             let proxy = Proxy::before(&link.access, Vec::new()).await.map_err(no_proxy)?;
             let guard = Guard::new(link.clone());
             let ran = run_cases(&link.via(proxy.endpoint()), &guard, self.cases.to_vec(), slots, self.tell).await?;
             runs.push(ran.iter().map(|ran| (ran.record.case.id.clone(), ran.record.verdict)).collect());
-            for Ran { record, exchanges: own } in ran {
+            for Ran { record, exchanges: mut own } in ran {
+                // The proxy cannot tell what is none of S3's operations; the case that sent it can.
+                own.iter_mut().filter(|sent| !known.contains(sent.operation.as_str())).for_each(|sent| "Unknown".clone_into(&mut sent.operation));
                 exchanges.entry(record.case.id).or_insert_with(Vec::new).extend(own);
             }
             wire::clean(&link).await;

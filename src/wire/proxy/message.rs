@@ -200,6 +200,10 @@ pub(super) struct Body {
 }
 
 impl Body {
+    /// Nothing left to read.
+    pub fn none() -> Self {
+        Self { framing: Framing::Length(0) }
+    }
     pub fn is_empty(&self) -> bool {
         self.framing == Framing::Length(0)
     }

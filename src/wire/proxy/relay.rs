@@ -89,15 +89,20 @@ impl Connection {
             Some(Start::Closed) | None => return Ok(Next::Close),
         };
         let Some(body) = head.request_body() else {
+            // The server refuses what has no length that can be read; its answer may be one that the mutant touches.
+            if let Some(hit) = self.hit(&head).filter(|hit| !hit.wants_request()) {
+                self.pass(Outbound { head, pieces: Vec::new(), body: Body::none(), has_continued: false }, &[], Some(&hit)).await?;
+                return Ok(Next::Close);
+            }
             let Some(server) = self.server().await else { return Ok(Next::Close) };
             server.out.write_all(&head.to_bytes()).await?;
             return Ok(Next::Tunnel);
         };
         self.shared.requests.fetch_add(1, Ordering::Relaxed);
-        let operation = self.operation(&head);
-        if let Some(hit) = self.shared.mutation.as_ref().and_then(|mutation| Hit::of(mutation, operation, &head)) {
+        if let Some(hit) = self.hit(&head) {
             return self.mutated(head, body, &hit).await;
         }
+        let operation = self.operation(&head);
         let faults = self.shared.rules.choose(operation);
         // Without a fault nothing depends on the signature, and a benchmark should not pay for its check.
         let check = if faults.is_empty() { Check::NotOurs } else { tamper::check(&head, &self.shared.credentials) };
@@ -111,13 +116,21 @@ impl Connection {
         self.pass(outbound, &faults, None).await
     }
 
+    fn hit(&self, head: &Head) -> Option<Hit> {
+        self.shared.mutation.as_ref().and_then(|mutation| Hit::of(mutation, self.operation(head), head))
+    }
+
     /// An exchange that the proxy's mutant touches.
     async fn mutated(&mut self, head: Head, body: Body, hit: &Hit) -> io::Result<Next> {
+        if let Some(refusal) = hit.refusal(&head) {
+            self.client.out.write_all(&refusal).await?;
+            return Ok(Next::Close);
+        }
         if !hit.wants_request() {
             return self.pass(Outbound { head, pieces: Vec::new(), body, has_continued: false }, &[], Some(hit)).await;
         }
         let closes = head.closes();
-        let (mut whole, body, has_continued) = self.read_whole(head, body).await?;
+        let (mut whole, body, has_continued) = self.read_whole(head, body, hit.keeps_cut()).await?;
         if body.is_empty()
             && let Outcome::Answered(answer) = hit.request(&mut whole)
         {
@@ -127,8 +140,8 @@ impl Connection {
         self.pass(Outbound { head: whole.head, pieces: whole.pieces, body, has_continued }, &[], Some(hit)).await
     }
 
-    /// Reads a request to its end, or to what can be held of it.
-    async fn read_whole(&mut self, head: Head, mut body: Body) -> io::Result<(Whole, Body, bool)> {
+    /// Reads a request to its end, or to what can be held of it; one that the client breaks off ends there, if it is to be kept.
+    async fn read_whole(&mut self, head: Head, mut body: Body, keeps_cut: bool) -> io::Result<(Whole, Body, bool)> {
         let mut whole = Whole { head, pieces: Vec::new() };
         let has_continued = !body.is_empty() && whole.head.has_word("expect", "100-continue");
         if has_continued {
@@ -136,7 +149,14 @@ impl Connection {
         }
         let mut held = 0;
         while held <= MAX_WHOLE {
-            let Some(piece) = body.next(&mut self.client.incoming).await? else { break };
+            let piece = match body.next(&mut self.client.incoming).await {
+                Err(_) if keeps_cut && held > 0 => {
+                    body = Body::none();
+                    break;
+                }
+                piece => piece?,
+            };
+            let Some(piece) = piece else { break };
             held += piece.bytes.len();
             whole.pieces.push(piece);
         }
@@ -217,7 +237,7 @@ impl Connection {
             tamper::tamper_head(&mut head, faults, &check);
             return Ok(Outbound { head, pieces: Vec::new(), body, has_continued: false });
         }
-        let (mut whole, body, has_continued) = self.read_whole(head, body).await?;
+        let (mut whole, body, has_continued) = self.read_whole(head, body, false).await?;
         if body.is_empty() {
             tamper::tamper(&mut whole, faults, check);
         }

@@ -20,9 +20,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::local;
 use super::message::Head;
-use super::tamper::Whole;
+use super::tamper::{self, Whole};
 use crate::config::{Change, Mutant};
 use crate::wire::Credentials;
+use crate::wire::sigv4::Check;
 pub(super) use response::Edited;
 
 /// A mutant, the keys that its server knows, and what it remembers.
@@ -100,6 +101,21 @@ impl Hit {
     /// Whether the request must be read as a whole.
     pub fn wants_request(&self) -> bool {
         self.changes().iter().any(Change::is_of_request)
+    }
+    /// The refusal of a request whose client waits for it before it sends the body.
+    pub fn refusal(&self, head: &Head) -> Option<Vec<u8>> {
+        let is_right = head.has_word("expect", "100-continue") && matches!(tamper::check(head, &self.mutation.credentials), Check::Valid(_));
+        let refusal = self.changes().iter().find_map(|change| match change {
+            Change::Answer { status, body } if *status >= 400 => Some(local::plain(*status, body, &self.method)),
+            _ => None,
+        });
+        let refusal = refusal.filter(|_| is_right)?;
+        self.mutation.fire();
+        Some(refusal)
+    }
+    /// Whether a body that ends early is taken for whole.
+    pub fn keeps_cut(&self) -> bool {
+        self.changes().iter().any(|change| matches!(change, Change::KeepCut {}))
     }
     /// Changes the request, or answers it.
     pub fn request(&self, whole: &mut Whole) -> Outcome {

@@ -41,6 +41,8 @@ pub(super) struct Request<'a> {
     body: Vec<u8>,
     /// The body as it stood on the wire.
     coded: Vec<u8>,
+    /// It is shorter than its head says.
+    is_cut: bool,
     /// Why a server would not take it; none where it would, as far as can be told here.
     flaw: Option<Flaw>,
     /// Who signs it.
@@ -79,6 +81,7 @@ impl<'a> Request<'a> {
             query,
             headers,
             body,
+            is_cut: head.header("content-length").and_then(|text| text.parse().ok()).is_some_and(|length: usize| coded.len() < length),
             coded,
             flaw,
             account,
@@ -107,6 +110,9 @@ impl<'a> Request<'a> {
         if let Change::Forgive { what } = change {
             return self.forgive(*what);
         }
+        if let Change::KeepCut {} = change {
+            return self.is_cut && self.forgive(Flaw::Payload);
+        }
         if self.flaw.is_some_and(|flaw| flaw != Flaw::Anonymous && flaw != Flaw::Checksum) {
             return false;
         }
@@ -132,6 +138,11 @@ impl<'a> Request<'a> {
                 let Ok(old) = std::str::from_utf8(&self.body) else { return false };
                 let new = text::replace(old, from, to);
                 self.set_body(new.into_bytes())
+            }
+            Change::DropMember { name } => {
+                let Ok(mut document) = serde_json::from_slice(&self.body) else { return false };
+                drop_member(&mut document, name);
+                self.set_body(document.to_string().into_bytes())
             }
             Change::FlipBody { at } => {
                 let mut body = self.body.clone();
@@ -220,6 +231,17 @@ impl<'a> Request<'a> {
         whole.head.headers = self.headers;
         whole.head.set_target(&target);
         whole.pieces = vec![Piece { bytes: Bytes::from(self.body), is_payload: true }];
+    }
+}
+
+fn drop_member(value: &mut serde_json::Value, name: &str) {
+    match value {
+        serde_json::Value::Object(members) => {
+            members.remove(name);
+            members.values_mut().for_each(|member| drop_member(member, name));
+        }
+        serde_json::Value::Array(items) => items.iter_mut().for_each(|item| drop_member(item, name)),
+        _ => {}
     }
 }
 

@@ -188,6 +188,47 @@ fn a_wrong_checksum_is_forgiven_in_headers_and_trailers() {
 }
 
 #[test]
+fn who_waits_for_leave_is_refused_before_the_body() {
+    let refusal = |headers: &[(&str, &str)], status: u16| {
+        let request = signed("/b/k", headers, b"");
+        let hit = Hit::of(&does(&format!("{{ answer = {{ status = {status} }} }}")), "PutObject", &request.head).expect("the operation is touched");
+        hit.refusal(&request.head)
+    };
+    let waiting = [("Expect", "100-continue")];
+    assert!(refusal(&waiting, 400).is_some_and(|answer| answer.starts_with(b"HTTP/1.1 400 ")));
+    assert_eq!(refusal(&[], 400), None, "a client that does not wait has its body read");
+    assert_eq!(refusal(&waiting, 200), None, "success comes after the body");
+}
+
+#[test]
+fn members_of_json_are_dropped_at_any_depth() {
+    let policy = br#"{"Statement":[{"Effect":"Allow","Condition":{"Bool":{"a":"b"}}}]}"#;
+    let mut whole = signed("/b?policy", &[], policy);
+    change("{ drop-member = { name = 'Condition' } }", &mut whole);
+    assert_eq!(whole.body(), br#"{"Statement":[{"Effect":"Allow"}]}"#);
+    assert!(is_right(&whole, "first"));
+}
+
+#[test]
+fn a_body_that_ended_early_is_kept_only_where_the_mutant_says_so() {
+    let cut = || {
+        let mut whole = signed("/b/k", &[("Content-Length", "7")], b"content");
+        whole.pieces[0].bytes.truncate(3);
+        whole
+    };
+    let mut whole = cut();
+    change("{ remove-header = { name = 'absent' } }", &mut whole);
+    assert!(!is_right(&whole, "first"));
+    change("{ keep-cut = {} }", &mut whole);
+    assert_eq!(whole.body(), b"con");
+    assert!(is_right(&whole, "first"));
+    let mut complete = signed("/b/k", &[("Content-Length", "7")], b"content");
+    complete.pieces[0].bytes = Bytes::from_static(b"CONTENT");
+    change("{ keep-cut = {} }", &mut complete);
+    assert!(!is_right(&complete, "first"), "another body of the same length is no cut one");
+}
+
+#[test]
 fn framing_can_be_kept_in_what_is_stored() {
     let mut request = chunked(b"hello", |_| ());
     let coded = request.body();
