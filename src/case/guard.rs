@@ -14,9 +14,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use super::judge::Attempt;
+use super::pulse::{Down, PROBE_PAUSE, probe};
 use super::suspicion::{Halt, Joined, Sight, hung, is_troubled, joined, over, suspects_of};
 use crate::model::{CaseId, Crash, Recovery, Suspect};
-use crate::wire::{Exchange, Failure, Link, Recorder};
+use crate::wire::{Exchange, Link, Recorder};
 
 /// Most times that a server is brought back in one run.
 const MOST_RECOVERIES: u32 = 5;
@@ -24,25 +25,12 @@ const MOST_RECOVERIES: u32 = 5;
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Longest wait for the cases that run when the server goes down.
 const DRAIN: Duration = Duration::from_secs(5);
-/// Longest wait for the probe's answer.
-const PROBE_LIMIT: Duration = Duration::from_secs(3);
 /// Longest wait for the other cases before the server is restarted on purpose.
 const ALONE: Duration = Duration::from_secs(300);
-/// Between two probes.
-const PROBE_PAUSE: Duration = Duration::from_millis(200);
 /// After this many answers that never came, an operation is not waited for any longer than [`SHORT`].
 const MOST_HANGS: u32 = 3;
 /// How long an operation that hangs is still waited for.
 const SHORT: Duration = Duration::from_secs(4);
-
-/// How the server is down.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Down {
-    /// Nothing listens.
-    Gone,
-    /// It takes connections and answers nothing: it has to be killed before it can be started.
-    Silent,
-}
 
 /// Starts the server again.
 pub type Revive = Arc<dyn Fn(Down) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
@@ -54,6 +42,7 @@ pub struct Guard {
     revive: Option<Revive>,
     patience: Duration,
     short: Duration,
+    tell: Option<Arc<dyn Fn(String) + Send + Sync>>,
     state: Arc<Mutex<State>>,
     changed: watch::Sender<()>,
 }
@@ -95,7 +84,7 @@ impl Guard {
     /// A guard of the server that `direct` leads to, without any fault in between.
     pub fn new(direct: Link) -> Self {
         let changed = watch::Sender::new(());
-        Self { direct, revive: None, patience: PATIENCE, short: SHORT, state: Arc::default(), changed }
+        Self { direct, revive: None, patience: PATIENCE, short: SHORT, tell: None, state: Arc::default(), changed }
     }
     /// Starts the server again when it is down.
     #[must_use]
@@ -114,6 +103,17 @@ impl Guard {
     pub fn waiting_for_hangs(mut self, short: Duration) -> Self {
         self.short = short;
         self
+    }
+    /// Tells when the server is found down and how that ended, each at its moment.
+    #[must_use]
+    pub fn telling(mut self, tell: impl Fn(String) + Send + Sync + 'static) -> Self {
+        self.tell = Some(Arc::new(tell));
+        self
+    }
+    fn tell(&self, sentence: impl FnOnce() -> String) {
+        if let Some(tell) = &self.tell {
+            tell(sentence());
+        }
     }
     /// How often the server went down so far, and how that ended.
     pub fn crashes(&self) -> Vec<Crash> {
@@ -206,7 +206,7 @@ impl Guard {
         if is_known() {
             return Err(KnownDown);
         }
-        let down = self.probe().await;
+        let down = probe(&self.direct).await;
         if is_known() { Err(KnownDown) } else { Ok(down) }
     }
 
@@ -248,6 +248,7 @@ impl Guard {
     /// Waits for the cases that run, brings the server back and lines up the suspects.
     async fn recover(&self, down: Down) {
         let (at, since) = (now(), Instant::now());
+        self.tell_down(down, "no further case starts");
         let mut changed = self.changed.subscribe();
         let drained = changed.wait_for(|()| self.lock().in_flight == 0);
         // Whoever is still running then joins later.
@@ -267,13 +268,26 @@ impl Guard {
             state.downs += 1;
             state.phase = Phase::Down;
         });
+        self.tell_down(down, &culprit.to_string());
         let recovery = self.bring_back(down).await;
         self.settle(Crash { at, culprit: Some(culprit), suspects: Vec::new(), recovery, down_s: since.elapsed().as_secs_f64() }, VecDeque::new());
+    }
+
+    fn tell_down(&self, down: Down, what: &str) {
+        let how = match down {
+            Down::Gone => "nothing listens",
+            Down::Silent => "it answers nothing",
+        };
+        let next =
+            if self.revive.is_some() { "it is being restarted".to_owned() } else { format!("waiting up to {} s for it", self.patience.as_secs()) };
+        self.tell(|| format!("the server is down ({how}): {what}; {next}"));
     }
 
     fn settle(&self, crash: Crash, queue: VecDeque<CaseId>) {
         // The records of the cases say the same; a disk that takes nothing ends the run with the next one of them.
         let _ = self.direct.sink.crash(&crash);
+        let trials = if queue.is_empty() { String::new() } else { format!("; {} cases run alone now, to find the one that did it", queue.len()) };
+        self.tell(|| format!("{}{trials}", crash.sentence()));
         self.change(|state| {
             state.phase = match &crash.recovery {
                 Recovery::Never(why) => Phase::Over(over(&crash, why), crash.culprit.clone()),
@@ -311,7 +325,7 @@ impl Guard {
     async fn wait_up(&self, limit: Duration) -> bool {
         let started = Instant::now();
         loop {
-            if self.probe().await.is_none() {
+            if probe(&self.direct).await.is_none() {
                 return true;
             }
             if started.elapsed() >= limit || self.direct.meter.is_closed() {
@@ -319,24 +333,6 @@ impl Guard {
             }
             tokio::time::sleep(PROBE_PAUSE).await;
         }
-    }
-
-    /// Asks every endpoint for the cheapest thing there is, each over a fresh connection. Any answer means that the server is up,
-    /// and so does one that takes connections and closes them, since it may dislike our question.
-    async fn probe(&self) -> Option<Down> {
-        let raw = self.direct.fresh().for_cleanup().raw(&Recorder::new());
-        let mut found = None;
-        for _ in 0..2 * self.direct.access.endpoints.len() {
-            let asked = raw.exact("GET", "/").operation("ListBuckets").anonymous().limit(PROBE_LIMIT).send().await;
-            match asked.map_err(|error| error.failure) {
-                Err(Failure::Connect) => found = Some(Down::Gone),
-                Err(Failure::Timeout | Failure::ConnectTimeout) => found = Some(Down::Silent),
-                // It may be about to end: look once more.
-                Err(Failure::Reset | Failure::ClosedEarly | Failure::Truncated) => tokio::time::sleep(PROBE_PAUSE).await,
-                _ => return None,
-            }
-        }
-        found
     }
 
     /// Returns when a request of the recorder waits for an operation that hung in several cases before, longer than it is worth.

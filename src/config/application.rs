@@ -74,6 +74,16 @@ pub struct NamedApplication {
     pub file: Application,
 }
 
+impl NamedApplication {
+    /// Applications from ids and the texts of their files.
+    ///
+    /// # Errors
+    /// When a text is no application.
+    pub fn parse(texts: &[(&str, &str)]) -> Result<Vec<Self>, toml::de::Error> {
+        texts.iter().map(|(id, text)| Ok(Self { id: (*id).to_owned(), file: toml::from_str(text)? })).collect()
+    }
+}
+
 impl Application {
     /// What no single field's type refuses.
     ///

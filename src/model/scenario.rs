@@ -204,6 +204,29 @@ pub struct ScenarioRecord {
 }
 
 impl ScenarioRecord {
+    /// The first repeat of a scenario without a matrix, before anything is measured, by the only client.
+    pub fn new(scenario: ScenarioId, kind: Kind, code: &str, title: &str) -> Self {
+        Self {
+            scenario,
+            kind,
+            code: code.to_owned(),
+            title: title.to_owned(),
+            cell: String::new(),
+            repeat: 1,
+            outcome: Outcome::Measured,
+            parameters: BTreeMap::new(),
+            metrics: Vec::new(),
+            gates: Vec::new(),
+            histograms: BTreeMap::new(),
+            series: Vec::new(),
+            windows: Vec::new(),
+            client_load: None,
+            findings: Vec::new(),
+            evidence: None,
+            duration_ms: 0.0,
+            client: ClientId::from("1/1"),
+        }
+    }
     /// The value of the metric of that name, where it was measured.
     pub fn metric(&self, name: &str) -> Option<f64> {
         self.metrics.iter().find(|metric| metric.name == name).and_then(|metric| metric.value)

@@ -6,7 +6,7 @@
 mod cases;
 mod scenarios;
 
-use crate::config::{Application, CostWorkload, NamedApplication, Profile, Vendor};
+use crate::config::{CostWorkload, NamedApplication, Profile, Vendor};
 use crate::model::{ClientShard, HostFacts, Plan, PlannedVendor, Probe, Setting, Skip, Usage, VendorId, VendorState};
 use crate::store::{FORMAT, Run, RunHeader, VendorRecord, VendorRun};
 
@@ -192,11 +192,6 @@ pub fn empty() -> Vec<Run> {
     vec![Run { header: RunHeader { finished_at: None, ..header() }, vendors: Vec::new() }]
 }
 
-fn applications() -> Vec<NamedApplication> {
-    let named = |(id, text): (&str, &str)| NamedApplication { id: id.to_owned(), file: read::<Application>(text) };
-    [("lakehouse", LAKEHOUSE), ("sdk-old", SDK_OLD)].map(named).into()
-}
-
 fn header() -> RunHeader {
     RunHeader {
         format: FORMAT,
@@ -219,7 +214,7 @@ fn header() -> RunHeader {
         profile_id: "sample".into(),
         profile: read::<Profile>(PROFILE),
         workload: read::<CostWorkload>(WORKLOAD),
-        applications: applications(),
+        applications: NamedApplication::parse(&[("lakehouse", LAKEHOUSE), ("sdk-old", SDK_OLD)]).expect("the sample is valid, a test reads it"),
         plan: Plan::default(),
     }
 }

@@ -63,7 +63,7 @@ fn findings(view: &View, text: &mut String) {
     }
     text.push_str(&format!("\n## Findings ({})\n\n", view.findings.len()));
     for finding in view.findings.iter().take(FINDINGS) {
-        text.push_str(&format!("- **{}** {}: {}\n", finding.severity, inline(&finding.key), inline(&cut(&finding.sentence, 300))));
+        text.push_str(&format!("- **{}** {}: {}\n", finding.severity, inline(&finding.keys.join(", ")), inline(&cut(&finding.sentence, 300))));
     }
     if view.findings.len() > FINDINGS {
         text.push_str(&format!("- and {} more in report.html\n", view.findings.len() - FINDINGS));

@@ -31,11 +31,11 @@ fn ticket(number: usize, cause: &Cause) -> String {
     item("Class", &format!("{} ({} level), explains {} cases", cause.class.replace('_', " "), cause.level, cause.cases.len()));
     item("Rule", &ticket.rule);
     item("Source", &ticket.source);
-    item("Looked at", &ticket.claim);
-    item("Expected", &ticket.expected);
-    item("Observed", &ticket.observed);
-    item("Request id", &ticket.request_id);
-    if let Some(link) = &ticket.evidence {
+    item("Looked at", &ticket.seen.claim);
+    item("Expected", &ticket.seen.expected);
+    item("Observed", &ticket.seen.observed);
+    item("Request id", &ticket.trace.request_id);
+    if let Some(link) = &ticket.trace.evidence {
         text.push_str(&format!("- Transcript: `{}`\n", link.href.replace('`', "")));
     }
     text.push_str(&format!("- Cases: `{}`\n", cause.cases.join("`, `")));

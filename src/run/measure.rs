@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::channel;
 
 use libtest_mimic::Arguments;
 use tokio::runtime::Handle;
@@ -93,10 +94,19 @@ impl Measurement<'_> {
             (self.tell)(Event::Step { what: format!("{} {}", record.verdict, record.case.id) });
         };
         let handle = Handle::current();
-        let guard = self.guard().await;
-        tokio::task::block_in_place(|| case::run(&self.stage.link, &guard, &cases, self.libtest.clone(), &handle, &seen))?;
         let note = |text: String| (self.tell)(Event::Note { vendor: self.vendor.id.clone(), text });
-        guard.crashes().iter().for_each(|crash| note(crash.sentence()));
+        let (told, notes) = channel();
+        let notes_of_guard = told.clone();
+        let guard = self.guard().await.telling(move |text| drop(notes_of_guard.send(Some(text))));
+        tokio::task::block_in_place(|| {
+            std::thread::scope(|scope| {
+                scope.spawn(move || notes.into_iter().map_while(|text| text).for_each(note));
+                let ended = case::run(&self.stage.link, &guard, &cases, self.libtest.clone(), &handle, &seen);
+                // A case that was cut off may still hold the guard: the end is said, not waited for.
+                let _ = told.send(None);
+                ended
+            })
+        })?;
         if let Some(why) = self.stage.link.meter.spent() {
             note(format!("{} cases were not run or not finished: {why}", unpaid.load(Ordering::Relaxed)));
         }
@@ -203,24 +213,6 @@ fn untested(scenario: &Scenario, reason: &str, client: ClientId) -> ScenarioReco
         ScenarioSpec::Failure(spec) => (&spec.code, &spec.title),
         ScenarioSpec::Cost(workload) => (&workload.title, &workload.title),
     };
-    ScenarioRecord {
-        scenario: scenario.id.clone(),
-        kind: scenario.kind(),
-        code: code.clone(),
-        title: title.clone(),
-        cell: String::new(),
-        repeat: 1,
-        outcome: Outcome::Untested(reason.to_owned()),
-        parameters: Default::default(),
-        metrics: Vec::new(),
-        gates: Vec::new(),
-        histograms: Default::default(),
-        series: Vec::new(),
-        windows: Vec::new(),
-        client_load: None,
-        findings: Vec::new(),
-        evidence: None,
-        duration_ms: 0.0,
-        client,
-    }
+    let outcome = Outcome::Untested(reason.to_owned());
+    ScenarioRecord { outcome, client, ..ScenarioRecord::new(scenario.id.clone(), scenario.kind(), code, title) }
 }

@@ -20,6 +20,7 @@ mod proxy_real;
 mod real;
 mod report;
 mod resilience;
+mod resilience_real;
 mod resume;
 mod sandbox;
 mod site;

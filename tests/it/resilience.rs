@@ -154,7 +154,10 @@ fn suite(innocent: usize) -> Suite {
 #[test]
 fn the_case_that_kills_the_server_is_found_and_the_others_run_again() {
     let server = Mortal::start();
-    let (records, crashes) = server.run(&suite(40), |guard| guard.reviving(server.reviving()));
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let (notes, living) = (told.clone(), server.clone());
+    let tell = move |text: String| notes.lock().unwrap().push((living.restarts.load(Ordering::SeqCst), text));
+    let (records, crashes) = server.run(&suite(40), |guard| guard.reviving(server.reviving()).telling(tell));
     assert_eq!(records.len(), 41);
     let (guilty, innocent): (Vec<_>, Vec<_>) = records.iter().partition(|record| record.case.id.as_str().ends_with("poison"));
     assert!(innocent.iter().all(|record| record.verdict == Verdict::Pass), "{innocent:?}");
@@ -168,6 +171,18 @@ fn the_case_that_kills_the_server_is_found_and_the_others_run_again() {
     assert!(crashes[0].culprit.is_none() && crashes[0].suspects.len() > 1, "{crashes:?}");
     assert_eq!(crashes[1].culprit.as_ref().unwrap().case, guilty[0].case.id);
     assert!(crashes.iter().all(|crash| crash.recovery == Recovery::Restarted));
+    // Each note comes at its moment, not at the end: before and after each restart.
+    let told = told.lock().unwrap();
+    let expected = [
+        (0, "the server is down (nothing listens): no further case starts; it is being restarted"),
+        (1, "run alone now, to find the one that did it"),
+        (1, "the server is down (nothing listens): engine::get_object/poison, request GetObject GET /pm-"),
+        (2, "brought down by engine::get_object/poison, request GetObject GET /pm-"),
+    ];
+    assert_eq!(told.len(), expected.len(), "{told:?}");
+    for ((restarts, text), (when, part)) in told.iter().zip(expected) {
+        assert!(*restarts == when && text.contains(part), "{told:?}");
+    }
 }
 
 #[test]

@@ -13,9 +13,11 @@ const AXIS: i32 = 40;
 /// Height of a further line of the axis label.
 const LINE: i32 = 16;
 /// Mean width of a character at the label size.
-const CHARACTER: i32 = 7;
-/// Longest printed label and end text, in characters.
-const LONGEST: usize = 34;
+const CHARACTER: i32 = 8;
+/// Longest printed label, in characters.
+const LONGEST_LABEL: usize = 24;
+/// Longest text behind a mark, in characters.
+const LONGEST_TEXT: usize = 30;
 
 /// Room for the marks: between the labels at the left and the texts at the right.
 struct Frame {
@@ -26,9 +28,9 @@ struct Frame {
 
 impl Frame {
     fn new<'a>(labels: impl Iterator<Item = &'a str>, texts: impl Iterator<Item = &'a str>, rows: usize, groups: usize) -> Self {
-        let longest = |widths: usize| (widths.min(LONGEST) as i32) * CHARACTER;
-        let left = longest(labels.map(|text| text.chars().count()).max().unwrap_or(0)).clamp(40, 190) + 12;
-        let right = WIDTH - longest(texts.map(|text| text.chars().count()).max().unwrap_or(0)).clamp(40, 240) - 12;
+        let room = |characters: Option<usize>, most: usize| (characters.unwrap_or(0).clamp(5, most) as i32) * CHARACTER + 12;
+        let left = room(labels.map(|text| text.chars().count()).max(), LONGEST_LABEL);
+        let right = WIDTH - room(texts.map(|text| text.chars().count()).max(), LONGEST_TEXT);
         Self { left, right, bottom: TOP + rows as i32 * ROW + groups as i32 * GROUP }
     }
     fn canvas(&self, axis: &str) -> Canvas {
@@ -86,7 +88,7 @@ pub fn bars(rows: &[Bar], axis: &str) -> Canvas {
         |bar| &bar.group,
         |canvas, bar, y| {
             let middle = y + ROW / 2;
-            canvas.text(&cut(&bar.label, LONGEST), (frame.left - 8, middle), LABEL, Ink::Text, Anchor::Right);
+            canvas.text(&cut(&bar.label, LONGEST_LABEL), (frame.left - 8, middle), LABEL, Ink::Text, Anchor::Right);
             let mut end = frame.left;
             if let Some(value) = bar.value {
                 end = frame.x(value / top).max(frame.left + 1);
@@ -99,7 +101,7 @@ pub fn bars(rows: &[Bar], axis: &str) -> Canvas {
                 canvas.line((high, middle - 4), (high, middle + 4), Ink::Text, 1);
                 end = end.max(high);
             }
-            canvas.text(&cut(&bar.text, LONGEST), (end + 6, middle), LABEL, Ink::Text, Anchor::Left);
+            canvas.text(&cut(&bar.text, LONGEST_TEXT), (end + 6, middle), LABEL, Ink::Text, Anchor::Left);
         },
     );
     canvas
@@ -118,7 +120,7 @@ pub fn stacks(rows: &[Stack], axis: &str) -> Canvas {
         |_| "",
         |canvas, row, y| {
             let middle = y + ROW / 2;
-            canvas.text(&cut(&row.label, LONGEST), (frame.left - 8, middle), LABEL, Ink::Text, Anchor::Right);
+            canvas.text(&cut(&row.label, LONGEST_LABEL), (frame.left - 8, middle), LABEL, Ink::Text, Anchor::Right);
             let (mut sum, mut end) = (0.0, frame.left);
             for (index, (_, value)) in row.parts.iter().enumerate().filter(|(_, (_, value))| *value > 0.0) {
                 sum += value;
@@ -127,7 +129,7 @@ pub fn stacks(rows: &[Stack], axis: &str) -> Canvas {
                 canvas.rectangle((end, middle - BAR / 2), (next - gap, middle + BAR / 2), Ink::Series(index));
                 end = next;
             }
-            canvas.text(&cut(&row.text, LONGEST), (end + 6, middle), LABEL, Ink::Text, Anchor::Left);
+            canvas.text(&cut(&row.text, LONGEST_TEXT), (end + 6, middle), LABEL, Ink::Text, Anchor::Left);
         },
     );
     canvas
@@ -152,7 +154,7 @@ pub fn ranges(rows: &[Range], axis: &str) -> Canvas {
         |row| &row.group,
         |canvas, row, y| {
             let middle = y + ROW / 2;
-            canvas.text(&cut(&row.label, LONGEST), (frame.left - 8, middle), LABEL, Ink::Text, Anchor::Right);
+            canvas.text(&cut(&row.label, LONGEST_LABEL), (frame.left - 8, middle), LABEL, Ink::Text, Anchor::Right);
             let places: Vec<i32> = row.points.iter().filter(|value| **value > 0.0).map(|value| frame.x(share(*value))).collect();
             let ink = Ink::Series(row.series);
             if let (Some(first), Some(last)) = (places.first(), places.last()) {
@@ -163,7 +165,7 @@ pub fn ranges(rows: &[Range], axis: &str) -> Canvas {
                 canvas.disc((*first, middle), 5, ink);
             }
             let end = places.last().copied().unwrap_or(frame.left);
-            canvas.text(&cut(&row.text, LONGEST), (end + 8, middle), LABEL, Ink::Text, Anchor::Left);
+            canvas.text(&cut(&row.text, LONGEST_TEXT), (end + 8, middle), LABEL, Ink::Text, Anchor::Left);
         },
     );
     canvas

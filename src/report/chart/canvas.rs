@@ -123,9 +123,22 @@ impl Canvas {
             let RGBColor(_, _, blue) = ink.placeholder();
             body = body.replace(&format!("\"#0000{blue:02X}\""), &format!("\"var({})\"", ink.variable()));
         }
-        for noise in [" opacity=\"1\"", " stroke=\"none\"", " font-family=\"sans-serif\"", " stroke-width=\"1\""] {
+        // The page's style sheet says these once for all charts: see `figure svg` there.
+        let size = format!(" font-size=\"{SMALL}\"");
+        for noise in [
+            " opacity=\"1\"",
+            " stroke=\"none\"",
+            " font-family=\"sans-serif\"",
+            " stroke-width=\"1\"",
+            " dy=\"0.5ex\"",
+            " text-anchor=\"start\"",
+            &format!("{size} fill=\"var(--muted)\""),
+            &size,
+        ] {
             body = body.replace(noise, "");
         }
+        let label = format!("font-size=\"{LABEL}\"");
+        body = body.replace("font-size=\"13.000000000000002\"", &label).replace("\n</text>", "</text>");
         let (id, title, description) = (escape(id), escape(title), escape(description));
         format!(
             "<svg role=\"img\" viewBox=\"0 0 {} {}\" aria-labelledby=\"{id}-t {id}-d\"><title id=\"{id}-t\">{title}</title><desc id=\"{id}-d\">{description}</desc>{}</svg>",

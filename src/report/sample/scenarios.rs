@@ -1,7 +1,5 @@
 //! Scenarios of the sample: measured, limited by the client, broken, unresolved and untested ones.
 
-use std::collections::BTreeMap;
-
 use super::HOSTILE;
 use crate::model::{ClientLoad, Direction, Gate, GateVerdict, Kind, Metric, Outcome, ScenarioRecord, SeriesPoint, Window};
 
@@ -34,26 +32,7 @@ fn metric(name: &str, unit: &str, direction: Direction, value: Option<f64>, n: u
 }
 
 fn base(scenario: &str, kind: Kind, code: &str, title: &str) -> ScenarioRecord {
-    ScenarioRecord {
-        scenario: scenario.into(),
-        kind,
-        code: code.to_owned(),
-        title: title.to_owned(),
-        cell: String::new(),
-        repeat: 1,
-        outcome: Outcome::Measured,
-        parameters: BTreeMap::new(),
-        metrics: Vec::new(),
-        gates: Vec::new(),
-        histograms: BTreeMap::new(),
-        series: Vec::new(),
-        windows: Vec::new(),
-        client_load: None,
-        findings: Vec::new(),
-        evidence: None,
-        duration_ms: 5200.0,
-        client: "1/1".into(),
-    }
+    ScenarioRecord { duration_ms: 5200.0, ..ScenarioRecord::new(scenario.into(), kind, code, title) }
 }
 
 fn throughput(cell: &str, repeat: u32, rate: f64, limited: bool) -> ScenarioRecord {

@@ -1,5 +1,7 @@
 //! Section 6: which applications and SDK generations work, and what decides it.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use super::columns::Source;
@@ -44,8 +46,8 @@ pub struct ApplicationCell {
 /// A case that decided, as the table shows it.
 #[derive(Debug, Clone, Serialize)]
 pub struct DeciderText {
+    /// Also the id of its place in the report.
     pub case: String,
-    pub anchor: String,
     pub found: String,
     pub why: String,
     pub setting: String,
@@ -58,6 +60,14 @@ const OPEN: usize = 12;
 
 pub fn applications(sources: &[&Source<'_>]) -> Applications {
     Applications { applications: rows(sources, ApplicationKind::Application), sdks: rows(sources, ApplicationKind::Sdk) }
+}
+
+impl Applications {
+    /// The cases that its tables lead to.
+    pub fn linked(&self) -> BTreeSet<&str> {
+        let cells = self.applications.iter().chain(&self.sdks).flat_map(|row| &row.cells);
+        cells.flat_map(|cell| &cell.deciders).map(|decider| decider.case.as_str()).collect()
+    }
 }
 
 fn rows(sources: &[&Source<'_>], kind: ApplicationKind) -> Vec<ApplicationRow> {
@@ -104,7 +114,6 @@ fn cell(source: &Source<'_>, id: &str) -> ApplicationCell {
 fn deciders(verdict: &ApplicationVerdict) -> Vec<DeciderText> {
     let text = |decider: &crate::score::Decider| DeciderText {
         case: decider.case.clone(),
-        anchor: format!("case-{}", slug(&decider.case)),
         found: decider.found.replace('_', " "),
         why: decider.why.clone(),
         setting: decider.setting.clone().unwrap_or_default(),

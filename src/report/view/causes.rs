@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::Link;
-use super::cases::last_records;
+use super::cases::{Quoted, Trace, last_records};
 use super::columns::Source;
 use crate::model::{CaseRecord, FailureClass, Level, Verdict};
 use crate::report::number::cut;
@@ -47,13 +47,11 @@ pub struct Ticket {
     pub case: String,
     pub rule: String,
     pub source: String,
-    pub claim: String,
-    pub expected: String,
-    pub observed: String,
-    pub request_id: String,
+    /// Without a deviation: that the operation is due, and why it is unsupported.
+    pub seen: Quoted,
     /// Empty where curl cannot send the same.
     pub curl: String,
-    pub evidence: Option<Link>,
+    pub trace: Trace,
 }
 
 /// Longest quotation from a server in a ticket; the evidence holds the rest.
@@ -162,17 +160,17 @@ fn title(kind: &Kind, record: &CaseRecord) -> String {
 }
 
 fn ticket(source: &Source<'_>, record: &CaseRecord) -> Ticket {
-    let deviation = record.deviation.as_ref();
-    let quote = |text: Option<&String>| text.map(|text| cut(text, LONGEST)).unwrap_or_default();
+    let mut seen = Quoted::new(record, LONGEST);
+    if record.deviation.is_none() {
+        seen.expected = "the operation is supported".to_owned();
+        seen.observed = cut(record.reason.as_deref().unwrap_or_default(), LONGEST);
+    }
     Ticket {
         case: record.case.id.to_string(),
         rule: record.case.rule.clone(),
         source: record.case.source.clone(),
-        claim: quote(deviation.map(|deviation| &deviation.claim)),
-        expected: deviation.map_or_else(|| "the operation is supported".to_owned(), |deviation| cut(&deviation.expected, LONGEST)),
-        observed: quote(deviation.map(|deviation| &deviation.observed).or(record.reason.as_ref())),
-        request_id: record.request_id.clone().unwrap_or_default(),
+        seen,
         curl: record.curl.clone().unwrap_or_default(),
-        evidence: source.evidence(record.evidence.as_deref()),
+        trace: Trace::new(source, record),
     }
 }

@@ -1,8 +1,11 @@
 //! Section 10: everything that somebody may have to act on, worst first, each with the way to see it again.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
 use serde::Serialize;
 
-use super::cases::{last_records, waiver};
+use super::cases::{Quoted, last_records, waiver};
 use super::columns::Source;
 use super::{Link, slug};
 use crate::model::{CaseRecord, FailureClass, GateVerdict, Level, Outcome, ScenarioRecord, VendorState, Verdict};
@@ -11,20 +14,23 @@ use crate::report::number::cut;
 /// One finding.
 #[derive(Debug, Clone, Serialize)]
 pub struct Finding {
-    /// Id of its place in the report; stable over re-rendering.
+    /// Id of its place in the report: a case's own row, or that of the finding.
     pub anchor: String,
+    /// Whether it is a case: its row among the cases shows the rule and the evidence.
+    pub is_case: bool,
     /// `critical`, `high`, `medium`, `low` or `info`.
     pub severity: &'static str,
-    /// Column key.
-    pub key: String,
+    /// Column keys: vendors where the same was seen in a case share a finding.
+    pub keys: Vec<String>,
     /// Case id, or scenario and cell.
     pub subject: String,
     /// What is the matter, in a plain sentence.
     pub sentence: String,
+    /// The same without the rule; empty where it is no case.
+    pub brief: String,
     /// Command that shows it again; empty where there is none.
     pub reproduce: String,
-    /// The server's request id of the deciding response, or empty.
-    pub request_id: String,
+    /// Of a scenario; a case's row has its own.
     pub evidence: Option<Link>,
 }
 
@@ -37,21 +43,21 @@ pub fn findings(sources: &[&Source<'_>]) -> Vec<Finding> {
     let mut findings = Vec::new();
     for source in sources {
         findings.extend(abandoned(source));
-        findings.extend(last_records(source).values().filter_map(|record| case(source, record)));
         for record in &source.vendor.scenarios {
             findings.extend(scenario(source, record));
         }
     }
+    findings.extend(cases(sources));
     let place = |finding: &Finding| SEVERITIES.iter().position(|severity| *severity == finding.severity);
-    findings.sort_by(|a, b| (place(a), &a.subject, &a.key).cmp(&(place(b), &b.subject, &b.key)));
+    findings.sort_by(|a, b| (place(a), &a.subject, &a.keys).cmp(&(place(b), &b.subject, &b.keys)));
     unique_anchors(&mut findings);
     findings
 }
 
 /// The first finding keeps the plain anchor; later ones of the same fault and vendor get a number.
 fn unique_anchors(findings: &mut [Finding]) {
-    let mut seen: std::collections::BTreeMap<String, usize> = std::collections::BTreeMap::new();
-    for finding in findings {
+    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    for finding in findings.iter_mut().filter(|finding| !finding.is_case) {
         let times = seen.entry(finding.anchor.clone()).or_default();
         *times += 1;
         if *times > 1 {
@@ -64,14 +70,30 @@ fn abandoned(source: &Source<'_>) -> Option<Finding> {
     let VendorState::Abandoned(reason) = &source.vendor.record.state else { return None };
     Some(Finding {
         anchor: format!("f-vendor.{}", slug(&source.column.key)),
+        is_case: false,
         severity: "critical",
-        key: source.column.key.clone(),
+        keys: vec![source.column.key.clone()],
         subject: "vendor".to_owned(),
         sentence: format!("It could not be evaluated: {}", cut(reason, LONGEST)),
+        brief: String::new(),
         reproduce: format!("proofmark run --vendor {}", source.column.vendor),
-        request_id: String::new(),
         evidence: None,
     })
+}
+
+/// One finding for each case and for each thing that was seen in it.
+fn cases(sources: &[&Source<'_>]) -> Vec<Finding> {
+    let mut found: BTreeMap<(&str, &str, String), Finding> = BTreeMap::new();
+    for source in sources {
+        for (id, record) in last_records(source) {
+            let Some(finding) = case(source, record) else { continue };
+            match found.entry((id, finding.severity, finding.sentence.clone())) {
+                Entry::Occupied(mut other) => other.get_mut().keys.extend(finding.keys),
+                Entry::Vacant(place) => drop(place.insert(finding)),
+            }
+        }
+    }
+    found.into_values().collect()
 }
 
 fn case(source: &Source<'_>, record: &CaseRecord) -> Option<Finding> {
@@ -84,15 +106,17 @@ fn case(source: &Source<'_>, record: &CaseRecord) -> Option<Finding> {
         Some(_) if waived.is_some() => "info",
         Some(class) => severity(class, record.case.level),
     };
+    let (sentence, brief) = case_sentences(record, waived);
     Some(Finding {
-        anchor: format!("f-{}.{}", slug(record.case.id.as_str()), slug(&source.column.key)),
+        anchor: record.case.id.to_string(),
+        is_case: true,
         severity,
-        key: source.column.key.clone(),
+        keys: vec![source.column.key.clone()],
         subject: record.case.id.to_string(),
-        sentence: case_sentence(record, waived),
+        sentence,
+        brief,
         reproduce: format!("proofmark conformance --vendor {} --exact '{}'", source.column.vendor, record.case.id),
-        request_id: record.request_id.clone().unwrap_or_default(),
-        evidence: source.evidence(record.evidence.as_deref()),
+        evidence: None,
     })
 }
 
@@ -105,37 +129,37 @@ fn severity(class: FailureClass, level: Level) -> &'static str {
     }
 }
 
-fn case_sentence(record: &CaseRecord, waived: Option<String>) -> String {
+/// With and without the rule.
+fn case_sentences(record: &CaseRecord, waived: Option<String>) -> (String, String) {
     let rule = record.case.rule.trim_end_matches('.');
-    let mut sentence = match (&record.class, &record.deviation) {
-        (Some(class), Some(deviation)) => format!(
-            "Broken rule: {rule}. {}: {} expected, {} seen ({}).",
-            deviation.claim,
-            cut(&deviation.expected, LONGEST),
-            cut(&deviation.observed, LONGEST),
-            class.name().replace('_', " "),
-        ),
-        (Some(class), None) => format!("Broken rule: {rule} ({}).", class.name().replace('_', " ")),
-        _ => format!("Not decided: {rule}. {}", cut(record.reason.as_deref().unwrap_or_default(), LONGEST)),
+    let class = record.class.map(|class| class.name().replace('_', " "));
+    let (what, mut brief) = match (class, Quoted::new(record, LONGEST)) {
+        (None, _) => ("Not decided", cut(record.reason.as_deref().unwrap_or_default(), LONGEST)),
+        (Some(class), Quoted { claim, expected, observed }) if record.deviation.is_some() => {
+            let claim = if claim == "answer" { String::new() } else { format!("{claim}: ") };
+            ("Broken rule", format!("{claim}{expected} expected, {observed} seen ({class})."))
+        }
+        (Some(class), _) => ("Broken rule", format!("{class}.")),
     };
     if let Some(reason) = waived {
-        sentence.push_str(&format!(" Waived: {reason}."));
+        brief.push_str(&format!(" Waived: {reason}."));
     }
-    sentence
+    (format!("{what}: {rule}. {brief}"), brief)
 }
 
 fn scenario(source: &Source<'_>, record: &ScenarioRecord) -> Vec<Finding> {
     let new = |severity, sentence: String, evidence: Option<&str>| Finding {
         anchor: format!("f-{}.{}", slug(&record.code), slug(&source.column.key)),
+        is_case: false,
         severity,
-        key: source.column.key.clone(),
+        keys: vec![source.column.key.clone()],
         subject: format!("{} {}", record.scenario, record.cell).trim_end().to_owned(),
         sentence,
+        brief: String::new(),
         reproduce: format!(
             "proofmark run --vendor {} --profile {} --seed {}",
             source.column.vendor, source.run.header.profile_id, source.run.header.seed
         ),
-        request_id: String::new(),
         evidence: source.evidence(evidence.or(record.evidence.as_deref())),
     };
     let mut findings = Vec::new();

@@ -90,17 +90,20 @@ impl View {
         let measured: Vec<&columns::Source<'_>> = sources.iter().filter(|source| source.column.measured).collect();
         let notes = notes::notes(runs, &sources, card);
         let findings = findings::findings(&measured);
+        let applications = applications::applications(&measured);
+        let found = findings.iter().filter(|finding| finding.is_case).map(|finding| finding.subject.as_str());
+        let linked = applications.linked().into_iter().chain(found).collect();
         Self {
             title: title(&columns),
             summary: verdict::summary(&sources, card, &notes, &findings),
             scorecard: scorecard::section(&sources, card),
             cost: cost::cost(runs, &sources),
             durability: faults::durability(&measured, &findings),
-            applications: applications::applications(&measured),
             requirements: requirements::requirements(&measured),
             causes: causes::causes(&measured),
             measures: measures::measures(&measured),
-            compatibility: cases::compatibility(&measured),
+            compatibility: cases::compatibility(&measured, &linked),
+            applications,
             performance: performance::performance(&measured, &notes),
             method: method::method(runs, &sources, card),
             measured: measured.iter().map(|source| source.column.clone()).collect(),

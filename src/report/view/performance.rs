@@ -136,7 +136,8 @@ fn ranges(sources: &[&Source<'_>], table: &MetricTable, notes: &Notes) -> Option
 }
 
 fn plain(percentiles: &[&MetricRow], index: usize) -> String {
-    percentiles.iter().map(|row| row.cells[index].text.as_str()).collect::<Vec<_>>().join(" · ")
+    let texts = percentiles.iter().map(|row| row.cells[index].text.as_str());
+    texts.map(|text| if text.is_empty() { "n/a" } else { text }).collect::<Vec<_>>().join(" · ")
 }
 
 /// The rate over time of the first repeat of each cell.

@@ -188,7 +188,7 @@ fn risks(sources: &[Source<'_>], findings: &[Finding]) -> Vec<Risk> {
     let mut chosen: Vec<&Finding> = Vec::new();
     let grave: Vec<&Finding> = findings.iter().filter(|finding| matches!(finding.severity, "critical" | "high" | "medium")).collect();
     for finding in &grave {
-        if !chosen.iter().any(|other| other.key == finding.key || other.subject == finding.subject) {
+        if !chosen.iter().any(|other| other.keys.iter().any(|key| finding.keys.contains(key)) || other.subject == finding.subject) {
             chosen.push(finding);
         }
     }
@@ -197,11 +197,14 @@ fn risks(sources: &[Source<'_>], findings: &[Finding]) -> Vec<Risk> {
             chosen.push(finding);
         }
     }
-    let title = |key: &str| sources.iter().find(|source| source.column.key == key).map_or(key, |source| source.column.title.as_str()).to_owned();
+    let names = |finding: &Finding| {
+        let of = sources.iter().filter(|source| finding.keys.contains(&source.column.key));
+        of.map(|source| source.column.title.as_str()).collect::<Vec<_>>().join(", ")
+    };
     let risks = chosen
         .into_iter()
         .take(TOP)
-        .map(|finding| Risk { sentence: format!("{}: {}", title(&finding.key), cut(&finding.sentence, 220)), anchor: finding.anchor.clone() });
+        .map(|finding| Risk { sentence: format!("{}: {}", names(finding), cut(&finding.sentence, 220)), anchor: finding.anchor.clone() });
     risks.collect()
 }
 

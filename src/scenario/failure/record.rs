@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::check::JournalEntry;
 use crate::config::FailureSpec;
-use crate::model::{ClientId, Direction, Gate, GateVerdict, Kind, Metric, Outcome, ScenarioId, ScenarioRecord};
+use crate::model::{Direction, Gate, GateVerdict, Kind, Metric, Outcome, ScenarioId, ScenarioRecord};
 use crate::wire::{Exchange, Link};
 
 /// Problems that a gate's text lists; the evidence holds all of them.
@@ -56,26 +56,8 @@ impl Report {
             ("operation_limit", spec.operation_limit.to_string()),
             ("retries", "none".to_owned()),
         ];
-        let record = ScenarioRecord {
-            scenario: id.clone(),
-            kind: Kind::Failure,
-            code: spec.code.clone(),
-            title: spec.title.clone(),
-            cell: String::new(),
-            repeat,
-            outcome: Outcome::Measured,
-            parameters: parameters.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
-            metrics: Vec::new(),
-            gates: Vec::new(),
-            histograms: BTreeMap::new(),
-            series: Vec::new(),
-            windows: Vec::new(),
-            client_load: None,
-            findings: Vec::new(),
-            evidence: None,
-            duration_ms: 0.0,
-            client: ClientId::from("1/1"),
-        };
+        let parameters = parameters.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        let record = ScenarioRecord { repeat, parameters, ..ScenarioRecord::new(id.clone(), Kind::Failure, &spec.code, &spec.title) };
         Self { record, violations: BTreeMap::new(), started: Instant::now() }
     }
     /// A parameter worth printing.

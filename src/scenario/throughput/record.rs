@@ -23,24 +23,10 @@ impl Runner {
     /// The record of a cell before anything is measured.
     pub(super) fn blank(&self, cell: &Cell, repeat: u32) -> ScenarioRecord {
         ScenarioRecord {
-            scenario: self.id.clone(),
-            kind: Kind::Throughput,
-            code: self.spec.code.clone(),
-            title: self.spec.title.clone(),
             cell: cell.to_string(),
             repeat,
-            outcome: Outcome::Measured,
-            parameters: BTreeMap::new(),
-            metrics: Vec::new(),
-            gates: Vec::new(),
-            histograms: BTreeMap::new(),
-            series: Vec::new(),
-            windows: Vec::new(),
-            client_load: None,
-            findings: Vec::new(),
-            evidence: None,
-            duration_ms: 0.0,
             client: self.client.clone(),
+            ..ScenarioRecord::new(self.id.clone(), Kind::Throughput, &self.spec.code, &self.spec.title)
         }
     }
 }

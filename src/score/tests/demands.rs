@@ -1,7 +1,7 @@
 //! What buyers and applications ask for, held against verdicts.
 
 use super::*;
-use crate::config::{Application, NamedApplication, Priority, Requirement};
+use crate::config::{NamedApplication, Priority, Requirement};
 
 fn requirement(name: &str, priority: Priority) -> Requirement {
     Requirement { case: name.to_owned(), priority, reason: "r".to_owned(), owner: "o".to_owned(), until: None }
@@ -79,14 +79,18 @@ why = "bulk deletes"
 setting = { name = "bulk=false", cost = "slower", cases = ["delete::one/it"] }
 "#;
 
+fn judged_applications(mut run: Run, texts: &[(&str, &str)]) -> Vec<ApplicationVerdict> {
+    run.header.applications = NamedApplication::parse(texts).unwrap();
+    score(&[run], &profile()).vendors.remove(0).applications
+}
+
 fn judged(put: (Verdict, Option<FailureClass>), many: (Verdict, Option<FailureClass>), one: Verdict) -> ApplicationVerdict {
     let mut vendor = good("v");
     let mut writes = case("object::put/w", Level::Core, put.0, put.1);
     writes.case.rows = vec!["PUT-01".to_owned()];
     vendor.cases.extend([writes, case("delete::many/all", Level::Core, many.0, many.1), case("delete::one/it", Level::Core, one, None)]);
-    let mut run = run(vec![vendor]);
-    run.header.applications = vec![NamedApplication { id: "app".to_owned(), file: toml::from_str::<Application>(APPLICATION).unwrap() }];
-    score(&[run], &profile()).vendors.remove(0).applications.remove(0)
+    let run = run(vec![vendor]);
+    judged_applications(run, &[("app", APPLICATION)]).remove(0)
 }
 
 #[test]
@@ -121,9 +125,6 @@ fn an_sdk_generations_own_requests_speak_for_it_alone() {
     }
     let sdk = "title = \"Old\"\nkind = \"sdk\"\nabout = \"a\"\nsource = \"s\"\n[[need]]\nwhy = \"w\"\ncases = [\"client::put/old\"]\n";
     let application = "title = \"App\"\nkind = \"application\"\nabout = \"a\"\nsource = \"s\"\n[[need]]\nwhy = \"w\"\nrows = [\"PUT-01\"]\n";
-    let mut run = run(vec![vendor]);
-    let named = |(id, text): (&str, &str)| NamedApplication { id: id.to_owned(), file: toml::from_str::<Application>(text).unwrap() };
-    run.header.applications = [("app", application), ("old", sdk)].map(named).into();
-    let judged = score(&[run], &profile()).vendors.remove(0).applications;
+    let judged = judged_applications(run(vec![vendor]), &[("app", application), ("old", sdk)]);
     assert_eq!((judged[0].readiness, judged[1].readiness), (Readiness::Usable, Readiness::NotUsable));
 }

@@ -7,8 +7,6 @@ mod gates;
 mod properties;
 mod ranks;
 
-use std::collections::BTreeMap;
-
 use super::*;
 use crate::config::{Vendor, Waiver};
 use crate::model::*;
@@ -123,26 +121,7 @@ fn scenario(kind: Kind, id: &str, repeat: u32, metrics: &[(&str, Option<f64>)]) 
         value: *value,
         n: 1,
     };
-    ScenarioRecord {
-        scenario: ScenarioId::from(id),
-        kind,
-        code: "X".to_owned(),
-        title: "x".to_owned(),
-        cell: String::new(),
-        repeat,
-        outcome: Outcome::Measured,
-        parameters: BTreeMap::new(),
-        metrics: metrics.iter().map(metric).collect(),
-        gates: Vec::new(),
-        histograms: BTreeMap::new(),
-        series: Vec::new(),
-        windows: Vec::new(),
-        client_load: None,
-        findings: Vec::new(),
-        evidence: None,
-        duration_ms: 1.0,
-        client: ClientId::from("1/1"),
-    }
+    ScenarioRecord { repeat, metrics: metrics.iter().map(metric).collect(), ..ScenarioRecord::new(ScenarioId::from(id), kind, "X", "x") }
 }
 
 fn judged(name: &str, verdict: GateVerdict) -> Gate {

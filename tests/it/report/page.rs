@@ -12,8 +12,14 @@ impl Grid {
         for table in tables(page).into_iter().filter(|table| table.split('>').next().unwrap().contains(&format!("data-grid=\"{kind}\""))) {
             let (head, body) = table.split_once("</thead>").unwrap();
             let columns: Vec<Option<String>> = split_cells(head).iter().map(|cell| attribute(cell.0, "data-v")).collect();
-            for row in body.split("<tr ").skip(1) {
-                let Some(name) = attribute(row.split('>').next().unwrap(), "data-row") else { continue };
+            let mut group = String::new();
+            for row in body.split("<tr").skip(1) {
+                if row.contains("scope=rowgroup") {
+                    group = format!("{}/", heading(row));
+                    continue;
+                }
+                let named = attribute(row.split('>').next().unwrap(), "data-row");
+                let Some(name) = named.or_else(|| (kind == "cases").then(|| format!("{group}{}", heading(row)))) else { continue };
                 for (cell, column) in split_cells(row).into_iter().zip(&columns) {
                     if let Some(column) = column {
                         cells.insert((name.clone(), column.clone()), cell.1.to_owned());
@@ -47,13 +53,24 @@ pub fn tables(page: &str) -> Vec<&str> {
 fn split_cells(row: &str) -> Vec<(&str, &str)> {
     let mut cells = Vec::new();
     let mut rest = row;
-    while let Some(at) = [rest.find("<th "), rest.find("<td")].into_iter().flatten().min() {
+    while let Some(at) = [rest.find("<th>"), rest.find("<th "), rest.find("<td")].into_iter().flatten().min() {
         let (tag, inside) = rest[at..].split_once('>').unwrap();
-        let end = [inside.find("</th>"), inside.find("</td>")].into_iter().flatten().min().unwrap();
+        // End tags may be left out: a cell ends where the next one or the row's end begins.
+        let end = ["<th", "<td", "<tbody", "</th>", "</td>", "</tr>", "</tbody>"]
+            .into_iter()
+            .filter_map(|tag| inside.find(tag))
+            .min()
+            .unwrap_or(inside.len());
         cells.push((tag, &inside[..end]));
         rest = &inside[end..];
     }
     cells
+}
+
+/// The text of a row's heading, up to its small print.
+fn heading(row: &str) -> String {
+    let (_, cell) = row.split_once("<th").unwrap().1.split_once('>').unwrap();
+    unescape(cell.split('<').next().unwrap().trim_end())
 }
 
 fn attribute(tag: &str, name: &str) -> Option<String> {
