@@ -214,16 +214,17 @@ pub fn some<T>(claim: &str, value: Option<T>) -> Checked<T> {
 /// Other bytes are `corrupt`.
 #[track_caller]
 pub fn bytes(claim: &str, observed: &[u8], expected: &[u8]) -> Checked {
-    bytes_at(Location::caller(), claim, observed, expected)
-}
-
-pub(super) fn bytes_at(place: Place, claim: &str, observed: &[u8], expected: &[u8]) -> Checked {
     if observed == expected {
         return Ok(());
     }
     let at = observed.iter().zip(expected).position(|(a, b)| a != b).unwrap_or_else(|| observed.len().min(expected.len()));
-    let observed = format!("{} bytes, first difference at offset {at}", observed.len());
-    broken(place, FailureClass::Corrupt, claim, format!("{} bytes", expected.len()), observed)
+    other_bytes(Location::caller(), claim, observed.len(), expected.len(), at)
+}
+
+/// So many bytes instead of the expected ones, which differ at an offset.
+pub(super) fn other_bytes(place: Place, claim: &str, observed: usize, expected: usize, at: usize) -> Checked {
+    let observed = format!("{observed} bytes, first difference at offset {at}");
+    broken(place, FailureClass::Corrupt, claim, format!("{expected} bytes"), observed)
 }
 
 /// Ends the case: the vendor does another thing that a source documents. Recorded, not failed.

@@ -4,12 +4,20 @@ use std::future::Future;
 use std::panic::Location;
 use std::time::{Duration, Instant};
 
+use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{BucketVersioningStatus, CompletedPart, VersioningConfiguration};
+use bytes::Bytes;
 
-use super::expect::{bytes_at, ok_at};
+use super::expect::{ok_at, other_bytes};
 use super::finding::{Checked, Finding, deviation};
 use super::{Answer, Fixture, Refusal};
 use crate::model::FailureClass;
+
+/// The next bytes of a body. One that ends in order and does not match its own checksum is other data than was stored.
+async fn next_piece(place: &'static Location<'static>, body: &mut ByteStream) -> Checked<Option<Bytes>> {
+    let piece = body.next().await.transpose().map_err(|error| super::answer::broken_body(&error));
+    ok_at(place, piece).map_err(|finding| finding.with_class(FailureClass::Corrupt))
+}
 
 impl Fixture {
     /// Judges a preparation: a refusal decides nothing about the rule.
@@ -43,10 +51,25 @@ impl Fixture {
     /// Claims that the object below the own prefix reads back as `expected`: lost or other data is `corrupt`.
     #[track_caller]
     pub fn holds(&self, name: &str, expected: &[u8]) -> impl Future<Output = Checked> + Send + use<> {
-        let (got, expected, place, claim) = (self.get(name), expected.to_vec(), Location::caller(), format!("body of {name}"));
+        let (here, key, expected, place) = (self.clone(), self.key(name), expected.to_vec(), Location::caller());
+        let claim = format!("body of {name}");
         async move {
-            let got = got.await.map_err(|finding| finding.with_class(FailureClass::Corrupt))?;
-            bytes_at(place, &claim, &got, &expected)
+            let got = ok_at(place, here.s3().get_object().bucket(here.bucket()).key(key).send().await);
+            let mut body = got.map_err(|finding| finding.with_class(FailureClass::Corrupt))?.body;
+            // Piece by piece: large bodies of many cases do not fit in memory twice.
+            let (mut length, mut difference) = (0, None);
+            while let Some(piece) = next_piece(place, &mut body).await? {
+                let rest = expected.get(length..).unwrap_or_default();
+                if difference.is_none() && !rest.starts_with(&piece) {
+                    let same = piece.iter().zip(rest).take_while(|(a, b)| a == b).count();
+                    difference = Some(length + same);
+                }
+                length += piece.len();
+            }
+            match difference.or_else(|| (length < expected.len()).then_some(length)) {
+                None => Ok(()),
+                Some(at) => other_bytes(place, &claim, length, expected.len(), at),
+            }
         }
     }
     /// Claims that there is no object of that name below the own prefix.
@@ -64,19 +87,16 @@ impl Fixture {
     }
     /// The whole body of a streamed answer.
     #[track_caller]
-    pub fn collect(&self, body: aws_sdk_s3::primitives::ByteStream) -> impl Future<Output = Checked<Vec<u8>>> + Send + use<> {
+    pub fn collect(&self, body: ByteStream) -> impl Future<Output = Checked<Vec<u8>>> + Send + use<> {
         self.clone().collect_at(Location::caller(), body)
     }
-    fn collect_at(
-        &self,
-        place: &'static Location<'static>,
-        body: aws_sdk_s3::primitives::ByteStream,
-    ) -> impl Future<Output = Checked<Vec<u8>>> + Send + use<> {
+    fn collect_at(&self, place: &'static Location<'static>, mut body: ByteStream) -> impl Future<Output = Checked<Vec<u8>>> + Send + use<> {
         async move {
-            let collected = body.collect().await.map_err(|error| super::answer::broken_body(&error));
-            // A complete body that does not match its own checksum is other data than was stored.
-            let collected = ok_at(place, collected).map_err(|finding| finding.with_class(FailureClass::Corrupt));
-            collected.map(|bytes| bytes.into_bytes().to_vec())
+            let mut all = Vec::new();
+            while let Some(piece) = next_piece(place, &mut body).await? {
+                all.extend_from_slice(&piece);
+            }
+            Ok(all)
         }
     }
     /// Repeats `probe` until its claims hold or `limit` is over; then the last finding stands. For effects that a vendor may
