@@ -1,7 +1,9 @@
 //! The request shapes of SDK generations, header for header: what the suite `client` sends.
 //!
-//! boto3, Go v2, JavaScript v3, Java, the CRT and minio-go are as these clients sent them to a server that wrote their requests down; rclone is
-//! read from its sources. A new generation is a new entry of [`GENERATIONS`].
+//! Seen, as these clients sent them to a server that wrote them down: boto3 1.35 and 1.43 (1.36 began its shape), Java v1 and v2.30, each with
+//! TLS and without; Go v2, JavaScript v3, the CRT, minio-go, also with trailers; `when_required` of boto3 and JavaScript. Derived from such a
+//! shape and the client's sources: AWS CLI v2, mountpoint, `when_required` of Java and Go. From sources alone: rclone. A new generation is a
+//! new entry of [`GENERATIONS`].
 
 use proofmark::case::values::{crc32_base64, crc32c_base64, crc64nvme_base64};
 
@@ -32,7 +34,6 @@ impl Algorithm {
     pub fn header(self) -> String {
         format!("x-amz-checksum-{}", self.name().to_ascii_lowercase())
     }
-    /// Its value.
     pub fn of(self, body: &[u8]) -> String {
         match self {
             Algorithm::Crc32 => crc32_base64(body),
@@ -45,7 +46,6 @@ impl Algorithm {
 /// What goes with a body that is sent in one piece.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sum {
-    /// Nothing.
     None,
     /// Content-MD5.
     Md5,
