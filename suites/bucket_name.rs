@@ -90,7 +90,7 @@ fn lengths(mut suite: Suite) -> Suite {
                 let name: String = digits(&fx).chars().take(length).collect();
                 invalid(&fx, &name).await
             })
-            .own_bucket();
+            .new_bucket();
     }
     for length in [64_usize, 100, 255] {
         let rule = format!("A bucket name of {length} characters answers 400 InvalidBucketName.");
@@ -100,7 +100,7 @@ fn lengths(mut suite: Suite) -> Suite {
                 let name = format!("{start}{}", "x".repeat(length - start.len()));
                 invalid(&fx, &name).await
             })
-            .own_bucket();
+            .new_bucket();
     }
     for length in [60_usize, 61, 62, 63] {
         let rule = format!("A bucket name of {length} characters is valid.");
@@ -110,7 +110,7 @@ fn lengths(mut suite: Suite) -> Suite {
                 let name = format!("{start}{}", "x".repeat(length - start.len()));
                 valid(&fx, &name).await
             })
-            .own_bucket();
+            .new_bucket();
     }
     suite
 }
@@ -135,7 +135,7 @@ fn characters(mut suite: Suite) -> Suite {
         let rule = format!("A bucket name that contains `{tail}` answers 400 InvalidBucketName.");
         suite = suite
             .common(&format!("create_bucket/{name}"), &["BKT-09"], &rule, move |fx| async move { invalid(&fx, &own(&fx, tail)).await })
-            .own_bucket();
+            .new_bucket();
     }
     for (name, start) in STARTS {
         let rule = format!("A bucket name that starts with `{start}` answers 400 InvalidBucketName.");
@@ -144,7 +144,7 @@ fn characters(mut suite: Suite) -> Suite {
                 let name = format!("{start}pm{}", digits(&fx));
                 invalid(&fx, &name).await
             })
-            .own_bucket();
+            .new_bucket();
     }
     suite
 }
@@ -154,7 +154,7 @@ fn forms(mut suite: Suite) -> Suite {
         let rule = format!("A bucket name that ends like `{tail}` answers 400 InvalidBucketName.");
         suite = suite
             .extended(&format!("create_bucket/{name}"), &["BKT-10"], &rule, move |fx| async move { invalid(&fx, &own(&fx, tail)).await })
-            .own_bucket();
+            .new_bucket();
     }
     for (name, tail) in [("dot_hyphen", "a.-b"), ("hyphen_dot", "a-.b")] {
         let rule = format!("A bucket name that ends like `{tail}` answers 400 InvalidBucketName.");
@@ -162,7 +162,7 @@ fn forms(mut suite: Suite) -> Suite {
             .extended(&format!("create_bucket/{name}"), &["BKT-10"], &rule, move |fx| async move {
                 invalid_for_some(&fx, &own(&fx, tail), "200: today's naming rules no longer forbid a dot beside a hyphen").await
             })
-            .own_bucket();
+            .new_bucket();
     }
     suite
         .extended(
@@ -174,7 +174,7 @@ fn forms(mut suite: Suite) -> Suite {
                 invalid(&fx, &format!("10.{}.{}.{}", bytes[0], bytes[1], bytes[2])).await
             },
         )
-        .own_bucket()
+        .new_bucket()
 }
 
 /// Starts and ends of names that AWS keeps for itself.
@@ -197,7 +197,7 @@ fn reserved(mut suite: Suite) -> Suite {
                 let name = if start.is_empty() { format!("{}{end}", own(&fx, "a")) } else { format!("{start}pm{}", digits(&fx)) };
                 invalid_for_some(&fx, &name, "200: the name is reserved for products that only AWS has").await
             })
-            .own_bucket();
+            .new_bucket();
     }
     suite
 }
@@ -207,14 +207,14 @@ fn valid_names(mut suite: Suite) -> Suite {
         let rule = format!("A bucket name that ends like `{tail}` is valid.");
         suite = suite
             .common(&format!("create_bucket/{name}"), &["BKT-13"], &rule, move |fx| async move { valid(&fx, &own(&fx, tail)).await })
-            .own_bucket();
+            .new_bucket();
     }
     suite
         .common("create_bucket/leading_digit", &["BKT-13"], "A bucket name that starts with a digit is valid.", async |fx| {
             let name = format!("0pm{}{}", digits(&fx), digits(&fx));
             valid(&fx, &name).await
         })
-        .own_bucket()
+        .new_bucket()
         .common("create_bucket/shortest_name", &["BKT-13", "BKT-07"], "A bucket name of 3 characters is valid.", async |fx| {
             let name: String = format!("p{}", digits(&fx)).chars().take(3).collect();
             is_free(&fx, &name).await?;
@@ -226,5 +226,5 @@ fn valid_names(mut suite: Suite) -> Suite {
             undo(&fx, &name).await;
             expect::ok(created).map(drop)
         })
-        .own_bucket()
+        .new_bucket()
 }

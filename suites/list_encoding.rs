@@ -161,6 +161,7 @@ fn illegal(mut suite: Suite) -> Suite {
     for (name, key) in CONTROLS {
         let rule = format!("A key with the control character {name} is listed percent-encoded with encoding-type=url.");
         suite = suite.extended(&format!("list_objects_v2/control_{name}"), &["LST-28"], &rule, move |fx| async move {
+            fx.unlisted(&encode_path(&fx.key(key)))?;
             let put = fx.raw_object("PutObject", "PUT", key, "").body(b"x".to_vec()).send().await;
             expect::ok(put)?;
             let answer = list(&fx, Api::V2, "", "&encoding-type=url").await?;

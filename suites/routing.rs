@@ -243,6 +243,7 @@ fn paths(mut suite: Suite) -> Suite {
         let rule = format!("A path that ends in `{end}` answers 400 InvalidURI and stores nothing.");
         suite = suite.rare(&format!("put_object/path_with_{name}"), &["PRO-20"], &rule, move |fx| async move {
             let rest = format!("{}{end}", fx.prefix());
+            fx.unlisted(&rest)?;
             let put = fx.raw().request("PUT", fx.bucket(), &rest).operation("PutObject").body("x").send().await;
             no_uri(put)?;
             expect::eq("keys", keys(&fx).await?, Vec::<String>::new())

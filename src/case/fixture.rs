@@ -187,6 +187,13 @@ impl Fixture {
         let label = format!("x-{:08x}-{label}", digest(&self.inner.identity) >> 32);
         self.inner.link.new_bucket(&label).map_err(unprepared)
     }
+    /// Says before it is put that no list may show this key as it is, so that the clean-up deletes it by its path: percent-encoded, below the bucket.
+    ///
+    /// # Errors
+    /// Unresolved, when it cannot be noted.
+    pub fn unlisted(&self, path: &str) -> Checked {
+        self.inner.link.unlisted(self.bucket(), path).map_err(unprepared)
+    }
     /// A valid bucket name that does not exist.
     pub fn missing_bucket(&self) -> String {
         format!("{}absent-{:08x}", self.inner.link.prefix, digest(&self.inner.identity) >> 32)

@@ -12,7 +12,7 @@ use aws_sdk_s3::types::{Delete, EncodingType, ObjectIdentifier, ObjectLockLegalH
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use super::resources::journalled_buckets;
+use super::resources::{journalled_buckets, journalled_objects};
 use super::{Failure, Link, RawClient, Recorder, WireError};
 
 const BUCKETS_AT_ONCE: usize = 8;
@@ -50,6 +50,7 @@ impl Cleaned {
 pub async fn clean(link: &Link) -> Cleaned {
     let (recorder, link) = (Recorder::new(), &link.for_cleanup());
     let client = link.sdk(&recorder);
+    remove_unlisted(link, &link.raw(&recorder)).await;
     if let Some(bucket) = &link.vendor.use_bucket {
         return empty(&client, bucket, &link.prefix).await;
     }
@@ -81,6 +82,16 @@ pub async fn clean(link: &Link) -> Cleaned {
         }
     }
     cleaned
+}
+
+/// Deletes what no list may show, by the paths that were sent. What is still there shows when its bucket is deleted.
+async fn remove_unlisted(link: &Link, raw: &RawClient) {
+    for (bucket, path) in journalled_objects(&link.sink) {
+        let is_ours = bucket.starts_with(&link.prefix) || link.vendor.use_bucket.as_ref() == Some(&bucket) && path.starts_with(&link.prefix);
+        if is_ours {
+            let _ = raw.request("DELETE", &bucket, &path).operation("DeleteObject").send().await;
+        }
+    }
 }
 
 /// The SDK signs requests to such a name for another service. Only a case about names makes one, and leaves it empty.

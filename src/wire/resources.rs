@@ -16,6 +16,13 @@ pub enum Resource {
         /// Its name; it starts with the run's prefix.
         name: String,
     },
+    /// An object whose key no list may show as it is: not UTF-8, or with characters that XML does not hold.
+    Object {
+        /// Its bucket.
+        bucket: String,
+        /// Its key, percent-encoded as it was sent.
+        path: String,
+    },
     /// Keys and uploads below a prefix of a bucket that is not the run's own.
     Prefix {
         /// The bucket.
@@ -120,16 +127,31 @@ impl Link {
             (response, None) => ResourceError::Refused { bucket, status: response.map_or(0, |response| response.status().as_u16()), code },
         })
     }
+    /// Remembers an object that is about to be put, because no list may show its key as it is. `path` is percent-encoded.
+    ///
+    /// # Errors
+    /// When it cannot be journalled.
+    pub fn unlisted(&self, bucket: &str, path: &str) -> Result<(), ResourceError> {
+        self.journal(&Resource::Object { bucket: bucket.to_owned(), path: path.to_owned() })
+    }
     fn journal(&self, resource: &Resource) -> Result<(), ResourceError> {
         self.sink.resource(resource).map_err(|error| ResourceError::Journal(std::sync::Arc::new(error)))
     }
 }
 
+fn journalled(sink: &VendorSink) -> impl Iterator<Item = Resource> {
+    let text = std::fs::read_to_string(sink.path().join("resources.jsonl")).unwrap_or_default();
+    text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect::<Vec<_>>().into_iter()
+}
+
 /// The buckets that the journal of a vendor's directory names, whether they were created or not.
 pub fn journalled_buckets(sink: &VendorSink) -> Vec<String> {
-    let text = std::fs::read_to_string(sink.path().join("resources.jsonl")).unwrap_or_default();
-    let entries = text.lines().filter_map(|line| serde_json::from_str(line).ok());
-    entries.filter_map(|entry| if let Resource::Bucket { name } = entry { Some(name) } else { None }).collect()
+    journalled(sink).filter_map(|entry| if let Resource::Bucket { name } = entry { Some(name) } else { None }).collect()
+}
+
+/// Bucket and percent-encoded key of the objects that the journal names, whether they were stored or not.
+pub(super) fn journalled_objects(sink: &VendorSink) -> Vec<(String, String)> {
+    journalled(sink).filter_map(|entry| if let Resource::Object { bucket, path } = entry { Some((bucket, path)) } else { None }).collect()
 }
 
 /// Lower case letters, digits, hyphens, and dots where the label has them; at most 63 characters.

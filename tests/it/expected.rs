@@ -61,6 +61,11 @@ fn expected(vendor: &str) -> Expected {
     toml::from_str(&text).unwrap_or_else(|error| panic!("tests/expected/{vendor}.toml: {error}"))
 }
 
+/// Cases whose verdict on this vendor depends on timing.
+pub fn varying(vendor: &str) -> BTreeSet<String> {
+    expected(vendor).difference.into_iter().filter(|difference| difference.varies).flat_map(|difference| difference.cases).collect()
+}
+
 /// The verdict and class of a case that does not pass. What the vendor's file decides beforehand, without a request, is no difference.
 fn found(record: &CaseRecord) -> Option<String> {
     match record.verdict {

@@ -5,6 +5,7 @@ mod bad_input;
 mod cases;
 mod cases_engine;
 mod cases_real;
+mod clean;
 mod clean_real;
 mod cli;
 mod expected;
