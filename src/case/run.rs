@@ -14,7 +14,7 @@ use super::fixture::Measures;
 use super::guard::Guard;
 use super::judge::{Attempt, Judged, crashed, judge};
 use super::suspicion::{Halt, Sight};
-use super::{BucketNeed, Case, Fixture, replay};
+use super::{BucketNeed, Case, Fixture, MOST_REQUESTS, replay};
 use crate::config::Vendor;
 use crate::model::{CaseRecord, Verdict};
 use crate::store::StoreError;
@@ -60,14 +60,15 @@ pub fn run(
     })
 }
 
-/// One case of each suite in turn: the cases of a suite hold bodies of the same size, and large ones should not be in memory all at once.
+/// The longest cases first, so that none is waited for alone at the end. Then one case of each suite in turn: the cases of a suite hold
+/// bodies of the same size, and large ones should not be in memory all at once.
 fn interleaved(cases: &[Case]) -> Vec<&Case> {
     let mut turns: BTreeMap<&str, usize> = BTreeMap::new();
     let mut order = Vec::new();
     for case in cases {
         let turn = turns.entry(case.info.suite()).or_default();
         *turn += 1;
-        order.push((*turn, case));
+        order.push((if case.most_requests > MOST_REQUESTS { 0 } else { *turn }, case));
     }
     order.sort_by_key(|(turn, _)| *turn);
     order.into_iter().map(|(_, case)| case).collect()
@@ -278,9 +279,10 @@ mod tests {
     }
 
     #[test]
-    fn suites_take_turns_and_keep_their_own_order() {
-        let cases = [suite("a", &["get_object/1", "get_object/2", "get_object/3"]), suite("b", &["get_object/1", "get_object/2"])].concat();
+    fn suites_take_turns_and_keep_their_own_order_behind_the_longest_cases() {
+        let mut cases = [suite("a", &["get_object/1", "get_object/2", "get_object/3"]), suite("b", &["get_object/1", "get_object/2"])].concat();
+        cases[4].most_requests = 1000;
         let order: Vec<&str> = interleaved(&cases).into_iter().map(|case| case.info.id.as_str()).collect();
-        assert_eq!(order, ["a::get_object/1", "b::get_object/1", "a::get_object/2", "b::get_object/2", "a::get_object/3"]);
+        assert_eq!(order, ["b::get_object/2", "a::get_object/1", "b::get_object/1", "a::get_object/2", "a::get_object/3"]);
     }
 }
