@@ -1,6 +1,6 @@
 //! Suite `auth`: signatures in the Authorization header, right and wrong.
 
-use proofmark::case::values::{encode_path, md5_base64};
+use proofmark::case::values::encode_path;
 use proofmark::case::{Checked, Suite, expect};
 use proofmark::config::Secret;
 use proofmark::units::Bytes;
@@ -57,8 +57,7 @@ fn right(mut suite: Suite) -> Suite {
         .core("delete_objects/query_without_value", &["SIG-26"], "`?delete` is signed as an empty value.", async |fx| {
             fx.put("k", b"x").await?;
             let list = format!("<Delete><Object><Key>{}</Key></Object></Delete>", fx.key("k"));
-            let delete = fx.raw_bucket("DeleteObjects", "POST", "?delete").header("Content-MD5", md5_base64(list.as_bytes())).body(list);
-            expect::ok(delete.send().await)?;
+            expect::ok(super::delete_body::delete_with_md5(&fx, &list).send().await)?;
             fx.absent("k").await
         })
         .core("list_objects_v2/repeated_query", &["SIG-26"], "A query parameter that repeats is signed each time.", async |fx| {

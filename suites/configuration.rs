@@ -1,8 +1,9 @@
 //! Suite `configuration`: notification, logging, replication, and what tools read of the rest of a bucket's configuration.
 
-use proofmark::case::values::{md5_base64, snake};
+use proofmark::case::values::{encode_path, md5_base64, snake};
 use proofmark::case::{Answer as _, Checked, Finding, Fixture, Refusal, Suite, expect};
-use proofmark::wire::RawRequest;
+
+use super::delete_body::delete_with_md5;
 
 /// The suite.
 pub fn suite() -> Suite {
@@ -11,11 +12,6 @@ pub fn suite() -> Suite {
 }
 
 const NAMESPACE: &str = "xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"";
-
-/// A PUT of a bucket's configuration.
-fn put(fx: &Fixture, operation: &str, query: &str, xml: &str) -> RawRequest {
-    fx.raw_bucket(operation, "PUT", query).header("Content-MD5", md5_base64(xml.as_bytes())).body(xml)
-}
 
 fn notification(mut suite: Suite) -> Suite {
     suite = suite
@@ -37,7 +33,7 @@ fn notification(mut suite: Suite) -> Suite {
             "An empty notification configuration is accepted and reads back empty.",
             async |fx| {
                 let xml = format!("<NotificationConfiguration {NAMESPACE}></NotificationConfiguration>");
-                expect::ok(put(&fx, "PutBucketNotificationConfiguration", "?notification", &xml).send().await)?;
+                expect::ok(fx.raw_document("PutBucketNotificationConfiguration", "?notification", &xml).send().await)?;
                 let got = expect::ok(fx.raw_bucket("GetBucketNotificationConfiguration", "GET", "?notification").send().await)?;
                 expect::eq("Event", got.element("Event"), None::<String>)
             },
@@ -57,7 +53,7 @@ fn notification(mut suite: Suite) -> Suite {
                 let xml = format!(
                     "<NotificationConfiguration {NAMESPACE}><QueueConfiguration><Id>a</Id><Queue>{arn}</Queue><Event>s3:ObjectCreated:*</Event></QueueConfiguration></NotificationConfiguration>"
                 );
-                expect::error(put(&fx, "PutBucketNotificationConfiguration", "?notification", &xml).send().await, 400, "InvalidArgument")?;
+                expect::error(fx.raw_document("PutBucketNotificationConfiguration", "?notification", &xml).send().await, 400, "InvalidArgument")?;
                 let got = expect::ok(fx.raw_bucket("GetBucketNotificationConfiguration", "GET", "?notification").send().await)?;
                 expect::eq("Event", got.element("Event"), None::<String>)
             })
@@ -82,7 +78,7 @@ fn logging(suite: Suite) -> Suite {
         .dependents(&["Terraform"])
         .rare("put_bucket_logging/missing_target", &["CFG-03"], "Logging to a bucket that does not exist answers 400 InvalidTargetBucketForLogging.", move |fx| async move {
             let target = fx.missing_bucket();
-            expect::error(put(&fx, "PutBucketLogging", "?logging", &to(&target)).send().await, 400, "InvalidTargetBucketForLogging")
+            expect::error(fx.raw_document("PutBucketLogging", "?logging", &to(&target)).send().await, 400, "InvalidTargetBucketForLogging")
         })
         .needs(&["logging"])
         .own_bucket()
@@ -92,7 +88,7 @@ fn logging(suite: Suite) -> Suite {
                 r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":{{"Service":"logging.s3.amazonaws.com"}},"Action":["s3:PutObject"],"Resource":["arn:aws:s3:::{target}/*"]}}]}}"#
             );
             fx.set_up("PutBucketPolicy", fx.s3().put_bucket_policy().bucket(&target).policy(policy).send().await)?;
-            expect::ok(put(&fx, "PutBucketLogging", "?logging", &to(&target)).send().await)?;
+            expect::ok(fx.raw_document("PutBucketLogging", "?logging", &to(&target)).send().await)?;
             let got = expect::ok(fx.raw_bucket("GetBucketLogging", "GET", "?logging").send().await)?;
             expect::eq("TargetBucket and TargetPrefix", (got.element("TargetBucket"), got.element("TargetPrefix")), (Some(target), Some("log/".to_owned())))
         })
@@ -124,7 +120,7 @@ fn replication(suite: Suite) -> Suite {
             "Replication from a bucket without versioning answers 400 InvalidRequest.",
             move |fx| async move {
                 let target = fx.other_bucket(1).await?;
-                expect::error(put(&fx, "PutBucketReplication", "?replication", &to(&target)).send().await, 400, "InvalidRequest")
+                expect::error(fx.raw_document("PutBucketReplication", "?replication", &to(&target)).send().await, 400, "InvalidRequest")
             },
         )
         .needs(&["replication"])
@@ -136,7 +132,7 @@ fn replication(suite: Suite) -> Suite {
             move |fx| async move {
                 fx.enable_versioning().await?;
                 let target = fx.missing_bucket();
-                let answer = put(&fx, "PutBucketReplication", "?replication", &to(&target)).send().await;
+                let answer = fx.raw_document("PutBucketReplication", "?replication", &to(&target)).send().await;
                 expect::error_as(answer, &[(400, ""), (404, "")])?;
                 let got = fx.raw_bucket("GetBucketReplication", "GET", "?replication").send().await;
                 expect::error(got, 404, "ReplicationConfigurationNotFoundError")
@@ -148,7 +144,7 @@ fn replication(suite: Suite) -> Suite {
             fx.enable_versioning().await?;
             let xml =
                 format!("<ReplicationConfiguration {NAMESPACE}><Role>arn:aws:iam::123456789012:role/replicate</Role></ReplicationConfiguration>");
-            expect::error_as(put(&fx, "PutBucketReplication", "?replication", &xml).send().await, &[(400, "")])
+            expect::error_as(fx.raw_document("PutBucketReplication", "?replication", &xml).send().await, &[(400, "")])
         })
         .needs(&["replication", "versioning"])
         .own_bucket()
@@ -204,7 +200,7 @@ fn defaults(mut suite: Suite) -> Suite {
             "A configuration of 2 MiB answers 400 MaxMessageLengthExceeded and changes nothing.",
             async |fx| {
                 let xml = format!("<VersioningConfiguration {NAMESPACE}><Status>Enabled</Status>{}</VersioningConfiguration>", " ".repeat(2 << 20));
-                let answer = put(&fx, "PutBucketVersioning", "?versioning", &xml).send().await;
+                let answer = fx.raw_document("PutBucketVersioning", "?versioning", &xml).send().await;
                 let refused = answer.as_ref().ok().map(|answer| (answer.status, answer.code().unwrap_or_default()));
                 if let Some((status @ (400 | 413), code)) = refused.filter(|(_, code)| code != "MaxMessageLengthExceeded") {
                     unversioned(&fx).await?;
@@ -310,8 +306,7 @@ fn shapes_of_xml(mut suite: Suite) -> Suite {
             fx.put("k", b"x").await?;
             let plain = format!("<Object><Key>{}</Key></Object>", fx.key("k"));
             let xml = form.replace("ROOT", "Delete").replace("BODY", &plain).replace("PREFIXED", &prefixed(&plain));
-            let answer = fx.raw_bucket("DeleteObjects", "POST", "?delete").header("Content-MD5", md5_base64(xml.as_bytes())).body(xml).send().await;
-            lenient(name, answer.settle())?;
+            lenient(name, delete_with_md5(&fx, &xml).send().await.settle())?;
             fx.absent("k").await
         });
         let rule = format!("PutObjectTagging takes XML as hand-written clients send it ({}).", name.replace('_', " "));
@@ -320,13 +315,8 @@ fn shapes_of_xml(mut suite: Suite) -> Suite {
                 fx.put("k", b"x").await?;
                 let plain = "<TagSet><Tag><Key>colour</Key><Value>blue</Value></Tag></TagSet>";
                 let xml = form.replace("ROOT", "Tagging").replace("BODY", plain).replace("PREFIXED", &prefixed(plain));
-                let put = fx
-                    .raw_object("PutObjectTagging", "PUT", "k", "?tagging")
-                    .header("Content-MD5", md5_base64(xml.as_bytes()))
-                    .body(xml)
-                    .send()
-                    .await;
-                lenient(name, put.settle())?;
+                let put = fx.raw_document("PutObjectTagging", &format!("{}?tagging", encode_path(&fx.key("k"))), &xml);
+                lenient(name, put.send().await.settle())?;
                 let tags = expect::ok(fx.s3().get_object_tagging().bucket(fx.bucket()).key(fx.key("k")).send().await)?;
                 expect::eq("tags", tags.tag_set().len(), 1)
             })

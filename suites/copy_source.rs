@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use proofmark::case::values::{completed, encode_path, encode_query, md5_etag, multipart_etag, well_formed};
-use proofmark::case::{Answer, Checked, Fixture, Refusal, Suite, expect};
+use proofmark::case::{Answer, Checked, Fixture, Suite, expect};
 use proofmark::model::Impact;
 use proofmark::units::Bytes;
 
@@ -53,18 +53,23 @@ fn encodings(mut suite: Suite) -> Suite {
     suite
 }
 
+/// Sources that name no object; `{}` stands for the bucket.
+pub const MALFORMED: [(&str, &str); 4] =
+    [("percent_without_digits", "{}/a%zzb"), ("percent_at_the_end", "{}/a%2"), ("bucket_name_invalid", "A_B/key"), ("no_key", "{}")];
+
+/// Claims that a source that names no object was refused.
+pub fn refused_source<A: Answer>(answer: A) -> Checked {
+    expect::error_or(answer, (400, "InvalidArgument"), &[(400, "InvalidBucketName")])
+}
+
 fn malformed(mut suite: Suite) -> Suite {
-    for (name, source) in
-        [("percent_without_digits", "{}/a%zzb"), ("percent_at_the_end", "{}/a%2"), ("bucket_name_invalid", "A_B/key"), ("no_key", "{}")]
-    {
+    for (name, source) in MALFORMED.into_iter().chain([("empty_key", "{}/")]) {
         let rule = format!("The copy source `{}` answers 400 InvalidArgument.", source.replace("{}", "bucket"));
         suite = suite.extended(&format!("copy_object/source_{name}"), &["CPY-11"], &rule, move |fx| async move {
             let copy = fx.raw_object("CopyObject", "PUT", "to", "").header("x-amz-copy-source", source.replace("{}", fx.bucket()));
-            match copy.send().await.settle() {
-                Err(Refusal::Answered { status: 400, code }) if code == "InvalidBucketName" => expect::variant("400 InvalidBucketName")?,
-                answer => expect::error(answer, 400, "InvalidArgument")?,
-            }
-            fx.absent("to").await
+            let refused = refused_source(copy.send().await);
+            fx.absent("to").await?;
+            refused
         });
     }
     suite

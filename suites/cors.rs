@@ -1,7 +1,7 @@
 //! Suite `cors`: cross-origin requests.
 
 use aws_sdk_s3::types::{CorsConfiguration, CorsRule};
-use proofmark::case::values::{encode_path, md5_base64};
+use proofmark::case::values::encode_path;
 use proofmark::case::{Checked, Fixture, Suite, WithClass, expect};
 use proofmark::model::FailureClass::{UnsafeIgnore, WrongCode};
 use proofmark::wire::{Answer, RawRequest, WireError};
@@ -156,7 +156,7 @@ const WRONG: [(&str, &str, &str); 9] = [
 
 async fn turned_down(fx: &Fixture, rules: String) -> Checked {
     let body = format!("<CORSConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">{rules}</CORSConfiguration>");
-    let put = fx.raw_bucket("PutBucketCors", "PUT", "?cors").header("Content-MD5", md5_base64(body.as_bytes())).body(body).send().await;
+    let put = fx.raw_document("PutBucketCors", "?cors", &body).send().await;
     expect::error_as(put, &[(400, "MalformedXML"), (400, "InvalidRequest")])?;
     expect::error(fx.s3().get_bucket_cors().bucket(fx.bucket()).send().await, 404, "NoSuchCORSConfiguration")
 }

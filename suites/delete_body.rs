@@ -11,7 +11,7 @@ fn delete(fx: &Fixture, body: &str) -> RawRequest {
 }
 
 /// The same with its digest.
-fn delete_with_md5(fx: &Fixture, body: &str) -> RawRequest {
+pub fn delete_with_md5(fx: &Fixture, body: &str) -> RawRequest {
     delete(fx, body).header("Content-MD5", md5_base64(body.as_bytes()))
 }
 

@@ -1,7 +1,7 @@
 //! Suite `encryption`: encryption with keys of the server (SSE-S3) and of a key service (SSE-KMS).
 
 use proofmark::case::form::Upload;
-use proofmark::case::values::{crc32_base64, md5_base64, md5_etag};
+use proofmark::case::values::{crc32_base64, md5_etag};
 use proofmark::case::{Answer, Checked, Finding, Fixture, Refusal, Suite, WithClass, expect};
 use proofmark::model::FailureClass::UnsafeIgnore;
 use proofmark::units::Bytes;
@@ -79,8 +79,7 @@ const AES256_RULE: &str = "<ServerSideEncryptionConfiguration xmlns=\"http://s3.
     <SSEAlgorithm>AES256</SSEAlgorithm></ApplyServerSideEncryptionByDefault></Rule></ServerSideEncryptionConfiguration>";
 
 async fn put_default(fx: &Fixture) -> Result<wire::Answer, Refusal> {
-    let put = fx.raw_bucket("PutBucketEncryption", "PUT", "?encryption").header("Content-MD5", md5_base64(AES256_RULE.as_bytes()));
-    put.body(AES256_RULE).send().await.settle()
+    fx.raw_document("PutBucketEncryption", "?encryption", AES256_RULE).send().await.settle()
 }
 
 /// Claims what a bucket without rules of its own answers: always AES256 since 2023 on AWS, or that there is none.

@@ -93,8 +93,7 @@ fn escapes(mut suite: Suite) -> Suite {
             fx.put(NAME, b"x").await?;
             let key = fx.key(NAME).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
             let list = format!("<Delete><Object><Key>{key}</Key></Object></Delete>");
-            let delete = fx.raw_bucket("DeleteObjects", "POST", "?delete").header("Content-MD5", md5_base64(list.as_bytes())).body(list);
-            let answer = expect::ok(delete.send().await)?;
+            let answer = expect::ok(super::delete_body::delete_with_md5(&fx, &list).send().await)?;
             parses(&answer)?;
             expect::eq("Key", answer.element("Key"), Some(fx.key(NAME)))
         })

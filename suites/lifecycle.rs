@@ -1,7 +1,6 @@
 //! Suite `lifecycle`: lifecycle rules as documents. What they do to objects is the suite `expiry`.
 
 use aws_sdk_s3::types::{BucketLifecycleConfiguration, ExpirationStatus, LifecycleExpiration, LifecycleRule, LifecycleRuleFilter};
-use proofmark::case::values::md5_base64;
 use proofmark::case::{Answer, Checked, Fixture, Refusal, Suite, WithClass, expect};
 use proofmark::model::FailureClass::UnsafeIgnore;
 use proofmark::wire;
@@ -9,8 +8,7 @@ use proofmark::wire;
 /// Sends rules as XML.
 pub async fn put(fx: &Fixture, rules: &str) -> Result<wire::Answer, Refusal> {
     let body = format!("<LifecycleConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">{rules}</LifecycleConfiguration>");
-    let put = fx.raw_bucket("PutBucketLifecycleConfiguration", "PUT", "?lifecycle").header("Content-MD5", md5_base64(body.as_bytes()));
-    put.body(body).send().await.settle()
+    fx.raw_document("PutBucketLifecycleConfiguration", "?lifecycle", &body).send().await.settle()
 }
 
 /// Prepares rules given as XML.

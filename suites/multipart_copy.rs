@@ -5,12 +5,13 @@ use proofmark::case::{Answer, Checked, Fixture, Refusal, Suite, expect};
 use proofmark::wire::RawRequest;
 
 use super::copy_condition::{CONDITIONS, conditional, outcome, rule};
+use super::copy_source::{MALFORMED, refused_source};
 use super::multipart::{complete, part};
 
 /// The suite.
 pub fn suite() -> Suite {
     let suite = Suite::new("multipart_copy").source("S3 API reference, UploadPartCopy");
-    characters(conditions(ranges(others(sources(suite)))))
+    characters(malformed(conditions(ranges(others(sources(suite))))))
 }
 
 /// A copy into part 1 of the upload of `k`, without its source.
@@ -148,7 +149,7 @@ fn conditions(mut suite: Suite) -> Suite {
     suite
 }
 
-/// Last, because there is a server that does not outlive them.
+/// Last, because there is a server that does not outlive a source whose key is empty once it was decoded twice.
 fn characters(mut suite: Suite) -> Suite {
     for (name, key) in [
         ("space", "a b"),
@@ -164,6 +165,32 @@ fn characters(mut suite: Suite) -> Suite {
             let id = fx.start_upload("k").await?;
             let copied = copy(&fx, &id).header("x-amz-copy-source", fx.source(key)).send().await;
             taken(&fx, &id, copied, b"right").await
+        });
+    }
+    suite
+        .common(
+            "upload_part_copy/source_percent_alone",
+            &["MPU-37"],
+            "UploadPartCopy takes the percent-encoded source `%` at the root of a bucket.",
+            async |fx| {
+                fx.put("%", b"right").await?;
+                let id = fx.start_upload("k").await?;
+                let copied = copy(&fx, &id).header("x-amz-copy-source", fx.source("%")).send().await;
+                taken(&fx, &id, copied, b"right").await
+            },
+        )
+        .own_bucket()
+}
+
+fn malformed(mut suite: Suite) -> Suite {
+    for (name, source) in MALFORMED {
+        let rule = format!("UploadPartCopy of the source `{}` answers 400 InvalidArgument and copies nothing.", source.replace("{}", "bucket"));
+        suite = suite.extended(&format!("upload_part_copy/source_{name}"), &["CPY-11"], &rule, move |fx| async move {
+            let id = fx.start_upload("k").await?;
+            let copied = copy(&fx, &id).header("x-amz-copy-source", source.replace("{}", fx.bucket())).send().await;
+            let refused = refused_source(copied);
+            no_part(&fx, &id).await?;
+            refused
         });
     }
     suite

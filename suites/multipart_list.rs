@@ -1,5 +1,7 @@
 //! Suite `multipart_list`: what is known of unfinished uploads and of their parts.
 
+use std::time::Duration;
+
 use aws_sdk_s3::operation::list_multipart_uploads::builders::ListMultipartUploadsFluentBuilder;
 use aws_sdk_s3::operation::list_parts::builders::ListPartsFluentBuilder;
 use aws_sdk_s3::types::MultipartUpload;
@@ -93,6 +95,7 @@ fn parts(suite: Suite) -> Suite {
         })
         .sends(1010)
         .slow()
+        .deadline(Duration::from_secs(300))
 }
 
 fn bad_numbers(mut suite: Suite) -> Suite {

@@ -66,7 +66,7 @@ fn aborts(suite: Suite) -> Suite {
                     let id = fx.start_upload(&key).await?;
                     // The first kilobyte tells the server that a part comes; the rest comes while the abort is answered.
                     let upload = fx.raw_object("UploadPart", "PUT", &key, &format!("?partNumber=1&uploadId={}", encode_query(&id))).body(body);
-                    let upload = upload.in_pieces(16 << 10, std::time::Duration::from_millis(1));
+                    let upload = upload.in_pieces(64 << 10, std::time::Duration::from_millis(1));
                     let abort = || fx.s3().abort_multipart_upload().bucket(fx.bucket()).key(fx.key(&key)).upload_id(&id).send();
                     let (uploaded, aborted) = tokio::join!(upload.send(), async {
                         // A look at the parts takes as long as the first pieces of this one.
