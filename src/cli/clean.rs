@@ -10,7 +10,7 @@ use crate::config::{Cap, Root, Serve};
 use crate::model::VendorState;
 use crate::run::{NamedVendor, Shared, Stage, data_directory, prefix};
 use crate::store::{self, Run, RunDir, VendorRun};
-use crate::wire;
+use crate::{lab, wire};
 
 /// Deletes, for each run and vendor, everything that carries the run's prefix.
 pub fn main(context: &Context, args: &CleanArgs) -> Result<ExitCode, Failure> {
@@ -71,7 +71,7 @@ async fn sweep(root: &Root, run: &Run, vendor: &VendorRun, directory: &RunDir) -
 
 /// The embedded server dies with the run and removes its data; only a machine that went down leaves any.
 fn remove_embedded(data: PathBuf) -> Result<String, Failure> {
-    match std::fs::remove_dir_all(&data) {
+    match lab::remove_data(&data) {
         Ok(()) => Ok(format!("removed {}", data.display())),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok("nothing was left".to_owned()),
         Err(error) => Err(Failure::internal(format!("{}: {error}", data.display()))),

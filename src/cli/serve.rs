@@ -23,13 +23,13 @@ pub fn main(args: &ServeEmbeddedArgs) -> Result<ExitCode, Failure> {
     // Requests under way still write files; they end with the runtime.
     runtime.shutdown_timeout(WRITES_END);
     served.map_err(|error| Failure::internal(error.to_string()))?;
-    let mut removed = std::fs::remove_dir_all(&args.data);
+    let mut removed = lab::remove_data(&args.data);
     for _ in 0..TRIES {
         if !args.data.exists() {
             break;
         }
         std::thread::sleep(PAUSE);
-        removed = std::fs::remove_dir_all(&args.data);
+        removed = lab::remove_data(&args.data);
     }
     match removed {
         Err(error) if args.data.exists() => Err(Failure::internal(format!("{}: {error}", args.data.display()))),

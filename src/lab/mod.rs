@@ -6,7 +6,7 @@
 mod embedded;
 mod hooked;
 
-pub use embedded::{Embedded, serve_main};
+pub use embedded::{Embedded, remove_data, serve_main};
 pub use hooked::{Hooked, Started};
 
 /// A server whose life this run may control.
