@@ -15,7 +15,7 @@ const LINE: i32 = 16;
 /// Mean width of a character at the label size.
 const CHARACTER: i32 = 8;
 /// Longest printed label, in characters.
-const LONGEST_LABEL: usize = 24;
+const LONGEST_LABEL: usize = 28;
 /// Longest text behind a mark, in characters.
 const LONGEST_TEXT: usize = 30;
 
