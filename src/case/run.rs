@@ -20,8 +20,8 @@ use crate::model::{CaseRecord, Verdict};
 use crate::store::StoreError;
 use crate::wire::{Exchange, Failure, Link, Recorder};
 
-/// Trials wait on the network, so there are more of them than cores.
-const THREADS: usize = 32;
+/// Trials wait on the network, so there are more of them than cores; each may hold a body of 16 MiB and what its thread keeps of it.
+const THREADS: usize = 20;
 /// A request that had no answer for this long when the case's deadline came was left hanging by the server.
 const HANGING: Duration = Duration::from_secs(10);
 
@@ -61,14 +61,19 @@ pub fn run(
 }
 
 /// The longest cases first, so that none is waited for alone at the end. Then one case of each suite in turn: the cases of a suite hold
-/// bodies of the same size, and large ones should not be in memory all at once.
+/// bodies of the same size, and large ones should not be in memory all at once. What a server may not outlive comes last.
 fn interleaved(cases: &[Case]) -> Vec<&Case> {
     let mut turns: BTreeMap<&str, usize> = BTreeMap::new();
     let mut order = Vec::new();
     for case in cases {
         let turn = turns.entry(case.info.suite()).or_default();
         *turn += 1;
-        order.push((if case.most_requests > MOST_REQUESTS { 0 } else { *turn }, case));
+        let place = match (case.is_late, case.most_requests > MOST_REQUESTS) {
+            (true, _) => usize::MAX,
+            (false, true) => 0,
+            (false, false) => *turn,
+        };
+        order.push((place, case));
     }
     order.sort_by_key(|(turn, _)| *turn);
     order.into_iter().map(|(_, case)| case).collect()
@@ -284,5 +289,7 @@ mod tests {
         cases[4].most_requests = 1000;
         let order: Vec<&str> = interleaved(&cases).into_iter().map(|case| case.info.id.as_str()).collect();
         assert_eq!(order, ["b::get_object/2", "a::get_object/1", "b::get_object/1", "a::get_object/2", "a::get_object/3"]);
+        cases[0].is_late = true;
+        assert_eq!(interleaved(&cases).last().map(|case| case.info.id.as_str()), Some("a::get_object/1"));
     }
 }
