@@ -14,7 +14,7 @@ use super::fixture::Measures;
 use super::guard::Guard;
 use super::judge::{Attempt, Judged, crashed, judge};
 use super::suspicion::{Halt, Sight};
-use super::{BucketNeed, Case, Fixture, MOST_REQUESTS, replay};
+use super::{BucketNeed, Case, Fixture, replay};
 use crate::config::Vendor;
 use crate::model::{CaseRecord, Verdict};
 use crate::store::StoreError;
@@ -49,7 +49,7 @@ pub fn run(
 ) -> Result<Summary, StoreError> {
     arguments.test_threads.get_or_insert(THREADS);
     let (sender, receiver) = channel();
-    let trials = interleaved(cases).into_iter().map(|case| trial(link, guard, case, handle, sender.clone())).collect();
+    let trials = cases.iter().map(|case| trial(link, guard, case, handle, sender.clone())).collect();
     drop(sender);
     std::thread::scope(|scope| {
         let collector = scope.spawn(move || collect(&receiver, seen));
@@ -58,25 +58,6 @@ pub fn run(
         summary.filtered_out = conclusion.num_filtered_out;
         Ok(summary)
     })
-}
-
-/// The longest cases first, so that none is waited for alone at the end. Then one case of each suite in turn: the cases of a suite hold
-/// bodies of the same size, and large ones should not be in memory all at once. What a server may not outlive comes last.
-fn interleaved(cases: &[Case]) -> Vec<&Case> {
-    let mut turns: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut order = Vec::new();
-    for case in cases {
-        let turn = turns.entry(case.info.suite()).or_default();
-        *turn += 1;
-        let place = match (case.is_late, case.most_requests > MOST_REQUESTS) {
-            (true, _) => usize::MAX,
-            (false, true) => 0,
-            (false, false) => *turn,
-        };
-        order.push((place, case));
-    }
-    order.sort_by_key(|(turn, _)| *turn);
-    order.into_iter().map(|(_, case)| case).collect()
 }
 
 fn collect(receiver: &Receiver<Result<CaseRecord, StoreError>>, seen: &(dyn Fn(&CaseRecord) + Sync)) -> Result<Summary, StoreError> {
@@ -271,25 +252,4 @@ async fn attempt(link: &Link, guard: &Guard, case: &Case, number: u32, measures:
 fn waiting(exchanges: &[Exchange], long: Duration) -> Option<String> {
     let is_hanging = |exchange: &&Exchange| exchange.failure == Some(Failure::Abandoned) && exchange.duration_ms >= long.as_secs_f64() * 1e3 * 0.9;
     exchanges.iter().rev().find(is_hanging).map(|exchange| exchange.operation.clone())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::case::Suite;
-
-    fn suite(name: &'static str, cases: &[&str]) -> Vec<Case> {
-        let add = |suite: Suite, id: &&str| suite.rare(id, &["GET-01"], "It reads.", async |_| Ok(()));
-        cases.iter().fold(Suite::new(name), add).cases().to_vec()
-    }
-
-    #[test]
-    fn suites_take_turns_and_keep_their_own_order_behind_the_longest_cases() {
-        let mut cases = [suite("a", &["get_object/1", "get_object/2", "get_object/3"]), suite("b", &["get_object/1", "get_object/2"])].concat();
-        cases[4].most_requests = 1000;
-        let order: Vec<&str> = interleaved(&cases).into_iter().map(|case| case.info.id.as_str()).collect();
-        assert_eq!(order, ["b::get_object/2", "a::get_object/1", "b::get_object/1", "a::get_object/2", "a::get_object/3"]);
-        cases[0].is_late = true;
-        assert_eq!(interleaved(&cases).last().map(|case| case.info.id.as_str()), Some("a::get_object/1"));
-    }
 }

@@ -46,8 +46,6 @@ pub struct Case {
     pub needs_alt: bool,
     /// Most requests of one attempt, for the plan.
     pub most_requests: u64,
-    /// Whether it starts after all others.
-    pub is_late: bool,
     /// The deadline of one attempt.
     pub deadline: Duration,
     /// `suites/file.rs:line` of the case.
@@ -155,7 +153,6 @@ impl Suite {
             needs_alt: false,
             deadline: DEADLINE,
             most_requests: MOST_REQUESTS,
-            is_late: false,
             location: place(Location::caller()),
             body,
         });
@@ -196,11 +193,6 @@ impl Suite {
     /// The last case sends so much that it may take longer than others.
     pub fn deadline(self, limit: Duration) -> Self {
         self.last(|case| case.deadline = limit)
-    }
-    /// The suite's cases so far start after all others: there is a server that is not the same after them.
-    pub fn after_all_others(mut self) -> Self {
-        self.cases.iter_mut().for_each(|case| case.is_late = true);
-        self
     }
     /// The last case sends up to this many requests in one attempt; others send up to [`MOST_REQUESTS`].
     pub fn sends(self, most: u64) -> Self {

@@ -238,7 +238,7 @@ fn an_undefined_variable_is_an_error_with_file_line_and_name() {
 fn many_cases(pattern: &[CaseRecord]) -> Vec<CaseRecord> {
     let passes = pattern.iter().find(|record| record.verdict == Verdict::Pass).unwrap();
     let numbered = |n: usize| {
-        let mut record = if n % 7 == 0 { pattern[n % pattern.len()].clone() } else { passes.clone() };
+        let mut record = if n.is_multiple_of(7) { pattern[n % pattern.len()].clone() } else { passes.clone() };
         record.case.id = format!("suite_{}::put_object/behaviour_of_usual_length_{n}", n / 25).as_str().into();
         record.case.rule = "A PUT with a header that is not of the usual kind answers as documented.".to_owned();
         record
