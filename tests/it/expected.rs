@@ -115,6 +115,7 @@ fn surprises(expected: &Expected, records: &[CaseRecord]) -> Vec<String> {
     lines
 }
 
+#[expect(clippy::print_stdout, reason = "the first look belongs to the test's output, too")]
 fn judge(vendor: &str) {
     let records = run(vendor, &[]);
     if std::env::var_os("UPDATE_EXPECTED").is_some() {

@@ -6,7 +6,7 @@ use crate::report::{browser, page};
 use crate::sandbox::{Evaluation, Sandbox};
 
 /// Parts of the ids of the cases that a lost `x-amz-meta-*` header may fail.
-const TOUCHED: [&str; 2] = ["metadata", "put_object/overwrite_replaces_all"];
+const TOUCHED: [&str; 3] = ["metadata", "put_object/overwrite_replaces_all", "put_object/signed_header_sent"];
 /// Cases whose verdict on a server that is not atomic is a matter of luck.
 const RACES: [&str; 4] = ["consistency::", "_race", "_counter", "_under_writers"];
 const VENDORS: [&str; 4] = ["embedded", "minio", "ceph", "versitygw"];
