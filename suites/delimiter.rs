@@ -129,21 +129,24 @@ fn absent(mut suite: Suite) -> Suite {
     suite
 }
 
+/// Claims that a page of the prefix `a/` and the delimiter `/` says what was asked for.
+fn echoed(fx: &Fixture, prefix: Option<&str>, delimiter: Option<&str>, name: Option<&str>) -> Checked {
+    expect::eq("Prefix", prefix, Some(fx.key("a/").as_str()))?;
+    expect::eq("Delimiter", delimiter, Some("/"))?;
+    expect::eq("Name", name, Some(fx.bucket()))
+}
+
 fn echoes(suite: Suite) -> Suite {
     const ECHO: &str = "A list echoes its prefix, delimiter and bucket.";
     suite
         .core("list_objects_v2/echoes_the_question", &["LST-11"], ECHO, async |fx| {
             fx.put("a/1", b"x").await?;
             let page = expect::ok(fx.list("a/").delimiter("/").send().await)?;
-            expect::eq("Prefix", page.prefix(), Some(fx.key("a/").as_str()))?;
-            expect::eq("Delimiter", page.delimiter(), Some("/"))?;
-            expect::eq("Name", page.name(), Some(fx.bucket()))
+            echoed(&fx, page.prefix(), page.delimiter(), page.name())
         })
         .core("list_objects/echoes_the_question", &["LST-11"], ECHO, async |fx| {
             fx.put("a/1", b"x").await?;
             let page = expect::ok(fx.s3().list_objects().bucket(fx.bucket()).prefix(fx.key("a/")).delimiter("/").send().await)?;
-            expect::eq("Prefix", page.prefix(), Some(fx.key("a/").as_str()))?;
-            expect::eq("Delimiter", page.delimiter(), Some("/"))?;
-            expect::eq("Name", page.name(), Some(fx.bucket()))
+            echoed(&fx, page.prefix(), page.delimiter(), page.name())
         })
 }

@@ -100,6 +100,7 @@ fn aborts(suite: Suite) -> Suite {
                 expect::eq("rounds after which the upload is gone", gone, ROUNDS)
             },
         )
+        .sends(8 * ROUNDS)
         .dependents(&["Elasticsearch"])
 }
 

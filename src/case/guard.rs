@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use super::judge::Attempt;
-use super::pulse::{Down, PROBE_PAUSE, probe};
-use super::suspicion::{Halt, Joined, Sight, hung, is_troubled, joined, over, suspects_of};
+use super::pulse::{Down, PROBE_PAUSE, probe, takes_write};
+use super::suspicion::{Halt, Joined, Sight, has_waited, hung, is_troubled, joined, over, suspects_of};
 use crate::model::{CaseId, Crash, Recovery, Suspect};
 use crate::wire::{Exchange, Link, Recorder};
 
@@ -23,6 +23,9 @@ use crate::wire::{Exchange, Link, Recorder};
 const MOST_RECOVERIES: u32 = 5;
 /// How long a server that nobody restarts may take to come back.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// A server that is up again is not quite itself for up to this many times the patience. Ceph's gateway, for one, creates no bucket until
+/// the cluster gives up on its killed predecessor, 30 s later, and sets no lifecycle until that one's lock runs out, after 60 s.
+const AFTERMATH: u32 = 3;
 /// Longest wait for the cases that run when the server goes down.
 const DRAIN: Duration = Duration::from_secs(5);
 /// Longest wait for the other cases before the server is restarted on purpose.
@@ -55,6 +58,10 @@ struct State {
     in_flight: usize,
     joined: Vec<Joined>,
     recoveries: u32,
+    /// Writes that a server that was up again was asked for.
+    writes: u32,
+    /// When it last came back.
+    back: Option<Instant>,
     crashes: Vec<Crash>,
     /// Operation -> answers that never came although the server was up.
     hangs: BTreeMap<String, u32>,
@@ -76,6 +83,7 @@ enum Phase {
 /// Leave to run one attempt.
 #[derive(Debug)]
 pub(super) struct Pass {
+    since: Instant,
     downs: u64,
     is_alone: bool,
 }
@@ -140,7 +148,12 @@ impl Guard {
             return Err(format!("other cases were still running after {} s", ALONE.as_secs()));
         }
         revive(Down::Silent).await?;
-        if self.wait_up(self.patience).await { Ok(()) } else { Err(format!("it did not answer within {} s", self.patience.as_secs())) }
+        if !self.wait_up(self.patience).await {
+            return Err(format!("it did not answer within {} s", self.patience.as_secs()));
+        }
+        self.change(|state| state.back = Some(Instant::now()));
+        self.wait_writable().await;
+        Ok(())
     }
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -157,13 +170,13 @@ impl Guard {
         loop {
             {
                 let mut state = self.lock();
-                let downs = state.downs;
+                let (since, downs) = (Instant::now(), state.downs);
                 match &state.phase {
                     Phase::Open => {
                         state.in_flight += 1;
-                        return Ok(Pass { downs, is_alone: false });
+                        return Ok(Pass { since, downs, is_alone: false });
                     }
-                    Phase::Trials(queue) if queue.front() == Some(case) => return Ok(Pass { downs, is_alone: true }),
+                    Phase::Trials(queue) if queue.front() == Some(case) => return Ok(Pass { since, downs, is_alone: true }),
                     Phase::Over(_, Some(culprit)) if culprit.case == *case => return Err(Halt::Culprit(culprit.clone())),
                     Phase::Over(why, _) => return Err(Halt::Down(why.clone())),
                     Phase::Down | Phase::Trials(_) => {}
@@ -179,6 +192,13 @@ impl Guard {
         let down = if is_troubled(attempt, exchanges) { self.down(&pass).await } else { Ok(None) };
         let joined = joined(case, exchanges);
         match down {
+            // A server that has just come back owes nobody an answer yet: the case tries again until it does.
+            Ok(None) if has_waited(attempt) && self.is_aftermath(&pass) => {
+                if !pass.is_alone {
+                    self.change(|state| state.in_flight -= 1);
+                }
+                Sight::Again
+            }
             Ok(None) => {
                 self.up(&pass, hung(attempt, exchanges));
                 Sight::Up
@@ -208,6 +228,11 @@ impl Guard {
         }
         let down = probe(&self.direct).await;
         if is_known() { Err(KnownDown) } else { Ok(down) }
+    }
+
+    /// Whether the attempt began soon after the server came back.
+    fn is_aftermath(&self, pass: &Pass) -> bool {
+        self.lock().back.is_some_and(|back| pass.since < back + self.patience * AFTERMATH)
     }
 
     fn up(&self, pass: &Pass, hung: Option<String>) {
@@ -253,12 +278,12 @@ impl Guard {
         let drained = changed.wait_for(|()| self.lock().in_flight == 0);
         // Whoever is still running then joins later.
         let _ = tokio::time::timeout(DRAIN, drained).await;
-        let recovery = self.bring_back(down).await;
+        let Outage { recovery, down_s, no_writes_s } = self.bring_back(down, since).await;
         let joined = std::mem::take(&mut self.lock().joined);
         let mut suspects = suspects_of(joined);
         let culprit = if suspects.len() == 1 && matches!(recovery, Recovery::Never(_)) { suspects.pop() } else { None };
         let queue = suspects.iter().map(|suspect| suspect.case.clone()).collect();
-        self.settle(Crash { at, culprit, suspects, recovery, down_s: since.elapsed().as_secs_f64() }, queue);
+        self.settle(Crash { at, culprit, suspects, recovery, down_s, no_writes_s }, queue);
     }
 
     /// Brings the server back from a case that ran alone.
@@ -269,8 +294,8 @@ impl Guard {
             state.phase = Phase::Down;
         });
         self.tell_down(down, &culprit.to_string());
-        let recovery = self.bring_back(down).await;
-        self.settle(Crash { at, culprit: Some(culprit), suspects: Vec::new(), recovery, down_s: since.elapsed().as_secs_f64() }, VecDeque::new());
+        let Outage { recovery, down_s, no_writes_s } = self.bring_back(down, since).await;
+        self.settle(Crash { at, culprit: Some(culprit), suspects: Vec::new(), recovery, down_s, no_writes_s }, VecDeque::new());
     }
 
     fn tell_down(&self, down: Down, what: &str) {
@@ -298,7 +323,15 @@ impl Guard {
         });
     }
 
-    async fn bring_back(&self, down: Down) -> Recovery {
+    async fn bring_back(&self, down: Down, since: Instant) -> Outage {
+        let recovery = self.answering(down).await;
+        let down_s = since.elapsed().as_secs_f64();
+        self.change(|state| state.back = Some(Instant::now()));
+        let is_writable = !matches!(recovery, Recovery::Never(_)) && self.wait_writable().await;
+        Outage { recovery, down_s, no_writes_s: is_writable.then(|| since.elapsed().as_secs_f64()) }
+    }
+
+    async fn answering(&self, down: Down) -> Recovery {
         let recoveries = self.change(|state| {
             state.recoveries += 1;
             state.recoveries
@@ -326,6 +359,24 @@ impl Guard {
         let started = Instant::now();
         loop {
             if probe(&self.direct).await.is_none() {
+                return true;
+            }
+            if started.elapsed() >= limit || self.direct.meter.is_closed() {
+                return false;
+            }
+            tokio::time::sleep(PROBE_PAUSE).await;
+        }
+    }
+
+    /// Whether the server takes a write before the patience for that is over. One that does not is left to the cases to judge.
+    async fn wait_writable(&self) -> bool {
+        let (started, limit) = (Instant::now(), self.patience * AFTERMATH);
+        loop {
+            let label = self.change(|state| {
+                state.writes += 1;
+                format!("recovery-{}", state.writes)
+            });
+            if takes_write(&self.direct, &label, self.patience / 4).await {
                 return true;
             }
             if started.elapsed() >= limit || self.direct.meter.is_closed() {
@@ -376,6 +427,13 @@ impl Drop for Closed<'_> {
             }
         });
     }
+}
+
+/// How the server came back, and for how long it answered nothing and took no writes.
+struct Outage {
+    recovery: Recovery,
+    down_s: f64,
+    no_writes_s: Option<f64>,
 }
 
 /// Another case has found the server down and looks after it.

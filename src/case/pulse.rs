@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::wire::{Failure, Link, Recorder};
+use aws_sdk_s3::primitives::ByteStream;
+
+use crate::wire::{Failure, Link, Recorder, ResourceError};
 
 /// Longest wait for the probe's answer.
 const PROBE_LIMIT: Duration = Duration::from_secs(3);
@@ -34,4 +36,21 @@ pub(super) async fn probe(direct: &Link) -> Option<Down> {
         }
     }
     found
+}
+
+/// Whether the server answers a write within `limit`: a new bucket, since it needs more of a server than an object does, or an object where
+/// the account may not create buckets. `label` must be new: a bucket that is there already may be answered without any write. A refusal is an answer, too.
+pub(super) async fn takes_write(direct: &Link, label: &str, limit: Duration) -> bool {
+    let link = direct.fresh().for_cleanup();
+    let write = async {
+        if link.vendor.use_bucket.is_none() {
+            return !matches!(link.create_bucket(label).await, Err(ResourceError::Wire { .. }));
+        }
+        // Only a full disk of ours fails here, and the next record says so.
+        let Ok(space) = link.space(label).await else { return true };
+        let key = format!("{}object", space.prefix);
+        let sent = link.sdk(&Recorder::new()).put_object().bucket(space.bucket).key(key).body(ByteStream::from_static(b"x")).send().await;
+        sent.map_or_else(|error| error.raw_response().is_some(), |_| true)
+    };
+    tokio::time::timeout(limit, write).await.unwrap_or(false)
 }

@@ -19,6 +19,14 @@ async fn next_piece(place: &'static Location<'static>, body: &mut ByteStream) ->
     ok_at(place, piece).map_err(|finding| finding.with_class(FailureClass::Corrupt))
 }
 
+async fn all_pieces(place: &'static Location<'static>, mut body: ByteStream) -> Checked<Vec<u8>> {
+    let mut all = Vec::new();
+    while let Some(piece) = next_piece(place, &mut body).await? {
+        all.extend_from_slice(&piece);
+    }
+    Ok(all)
+}
+
 impl Fixture {
     /// Judges a preparation: a refusal decides nothing about the rule.
     ///
@@ -45,7 +53,7 @@ impl Fixture {
         let (here, key, place) = (self.clone(), self.key(name), Location::caller());
         async move {
             let got = ok_at(place, here.s3().get_object().bucket(here.bucket()).key(key).send().await)?;
-            here.collect_at(place, got.body).await
+            all_pieces(place, got.body).await
         }
     }
     /// Claims that the object below the own prefix reads back as `expected`: lost or other data is `corrupt`.
@@ -88,16 +96,7 @@ impl Fixture {
     /// The whole body of a streamed answer.
     #[track_caller]
     pub fn collect(&self, body: ByteStream) -> impl Future<Output = Checked<Vec<u8>>> + Send + use<> {
-        self.clone().collect_at(Location::caller(), body)
-    }
-    fn collect_at(&self, place: &'static Location<'static>, mut body: ByteStream) -> impl Future<Output = Checked<Vec<u8>>> + Send + use<> {
-        async move {
-            let mut all = Vec::new();
-            while let Some(piece) = next_piece(place, &mut body).await? {
-                all.extend_from_slice(&piece);
-            }
-            Ok(all)
-        }
+        all_pieces(Location::caller(), body)
     }
     /// Repeats `probe` until its claims hold or `limit` is over; then the last finding stands. For effects that a vendor may
     /// document as eventual, never for what S3 guarantees at once.

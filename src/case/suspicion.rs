@@ -64,6 +64,11 @@ pub(super) fn hung(attempt: &Attempt, exchanges: &[Exchange]) -> Option<String> 
     }
 }
 
+/// Whether the attempt ended because an answer did not come in time.
+pub(super) fn has_waited(attempt: &Attempt) -> bool {
+    matches!(attempt, Attempt::Late(_) | Attempt::Hopeless(..) | Attempt::Found(Finding::Trouble(Trouble::NoAnswer, _)))
+}
+
 /// Whether the server owed the exchange an answer when the client gave up.
 fn is_hang(exchange: &Exchange) -> bool {
     let is_cut_off = exchange.failure == Some(Failure::Abandoned) && exchange.status == 0 && exchange.duration_ms >= LONG_MS;
@@ -85,7 +90,7 @@ pub(super) fn joined(case: &CaseId, exchanges: &[Exchange]) -> Joined {
 pub(super) enum Sight {
     /// The server is up: the attempt is judged by what it found.
     Up,
-    /// The server went down, by another case or for no reason: the attempt counts for nothing.
+    /// The server went down, by another case or for no reason, or was not quite back yet: the attempt counts for nothing.
     Again,
     /// The attempt brought the server down.
     Culprit(Suspect),

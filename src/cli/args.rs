@@ -134,7 +134,7 @@ fn parse_level(text: &str) -> Result<Level, String> {
 
 /// `proofmark conformance`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  proofmark conformance --vendor acme multipart::         one suite\n  \
+#[command(after_help = "Examples:\n  proofmark conformance --vendor acme multipart:: copy::  two suites\n  \
     proofmark conformance --vendor acme --exact object::get_object/absent_key\n  \
     proofmark conformance --vendor acme --level core --max-requests 5000\n  proofmark conformance --list")]
 pub struct ConformanceArgs {
@@ -159,6 +159,9 @@ pub struct ConformanceArgs {
     /// Flags of Rust's own test runner.
     #[command(flatten)]
     pub libtest: libtest_mimic::Arguments,
+    /// Further filters: a case runs where any of them is part of its name.
+    #[arg(value_name = "FILTER")]
+    pub filters: Vec<String>,
 }
 
 /// `proofmark presign`.

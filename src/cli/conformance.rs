@@ -21,12 +21,13 @@ const DEAREST: usize = 10;
 
 /// Runs the cases that the filters leave on each vendor; records and evidence go to a run directory as in `run`.
 pub fn main(context: &Context, args: &ConformanceArgs) -> Result<ExitCode, Failure> {
-    let cases = case::cases(&context.suites);
-    if args.libtest.list {
-        let _ = libtest_mimic::run(&args.libtest, cases.iter().map(|case| Trial::test(case.info.id.as_str(), || Ok(()))).collect());
+    let chosen: Vec<Case> = case::cases(&context.suites).into_iter().filter(|case| is_chosen(args, case.info.id.as_str())).collect();
+    // All filters have done their work by now.
+    let libtest = Arguments { filter: None, skip: Vec::new(), ..args.libtest.clone() };
+    if libtest.list {
+        let _ = libtest_mimic::run(&libtest, chosen.iter().map(|case| Trial::test(case.info.id.as_str(), || Ok(()))).collect());
         return Ok(ExitCode::SUCCESS);
     }
-    let chosen: Vec<Case> = cases.into_iter().filter(|case| is_chosen(&args.libtest, case.info.id.as_str())).collect();
     if chosen.is_empty() {
         return Err(Failure::usage("no case is left by the filters: `proofmark conformance --list` names them all"));
     }
@@ -46,7 +47,7 @@ pub fn main(context: &Context, args: &ConformanceArgs) -> Result<ExitCode, Failu
         start_at: None,
         keep: false,
         cap: run::cap(&args.cap),
-        libtest: Some(args.libtest.clone()),
+        libtest: Some(libtest),
     };
     let started = run::start(&root, inputs, &chosen, options)?;
     let (path, began) = (started.path.clone(), Instant::now());
@@ -66,10 +67,11 @@ fn tell(event: Event) {
     }
 }
 
-/// As libtest chooses: the filter and the skips are parts of the name, or the whole of it.
-fn is_chosen(flags: &Arguments, name: &str) -> bool {
-    let matches = |pattern: &String| if flags.exact { name == pattern } else { name.contains(pattern.as_str()) };
-    flags.filter.as_ref().is_none_or(matches) && !flags.skip.iter().any(matches)
+/// As libtest chooses: a filter or a skip is part of the name, or the whole of it.
+fn is_chosen(args: &ConformanceArgs, name: &str) -> bool {
+    let matches = |pattern: &String| if args.libtest.exact { name == pattern } else { name.contains(pattern.as_str()) };
+    let mut filters = args.libtest.filter.iter().chain(&args.filters).peekable();
+    (filters.peek().is_none() || filters.any(matches)) && !args.libtest.skip.iter().any(matches)
 }
 
 /// What the cases cost: requests in all, per case, and those of the dearest cases. `cases.jsonl` has every case's own.
@@ -105,19 +107,23 @@ fn exit_code(vendors: &[VendorRun], unresolved_max: f64) -> u8 {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
 
     #[test]
     fn filters_choose_as_those_of_libtest_do() {
-        let flags = |filter: &str, exact, skip: &[&str]| Arguments {
-            filter: Some(filter.to_owned()),
-            exact,
-            skip: skip.iter().map(ToString::to_string).collect(),
-            ..Arguments::default()
+        #[derive(clap::Parser)]
+        struct Line {
+            #[command(flatten)]
+            args: ConformanceArgs,
+        }
+        let is_chosen = |line: &str| {
+            let Line { args } = Line::try_parse_from(["conformance"].into_iter().chain(line.split_whitespace())).unwrap();
+            is_chosen(&args, "object::get_object/absent_key")
         };
-        let name = "object::get_object/absent_key";
-        assert!(is_chosen(&Arguments::default(), name));
-        assert!(is_chosen(&flags("object::", false, &[]), name) && !is_chosen(&flags("object::", true, &[]), name));
-        assert!(!is_chosen(&flags("object::", false, &["absent"]), name));
+        assert!(is_chosen("") && is_chosen("object::") && is_chosen("--exact object::get_object/absent_key"));
+        assert!(!is_chosen("--exact object::") && !is_chosen("object:: --skip absent") && !is_chosen("copy::"));
+        assert!(is_chosen("copy:: bucket:: object::") && !is_chosen("copy:: bucket:: lock::"));
     }
 }

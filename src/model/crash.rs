@@ -15,8 +15,10 @@ pub struct Crash {
     pub suspects: Vec<Suspect>,
     /// How it came back.
     pub recovery: Recovery,
-    /// For how long it was down, in s.
+    /// For how long it answered nothing, in s.
     pub down_s: f64,
+    /// For how long it took no writes, in s; none where it took none for as long as was waited.
+    pub no_writes_s: Option<f64>,
 }
 
 /// A request that may have brought the server down.
@@ -51,9 +53,13 @@ impl Crash {
             (None, false) if more > 0 => format!("on their way were {} and {more} more", suspects.join(", ")),
             (None, false) => format!("on the way: {}", suspects.join(", ")),
         };
+        let writes = match self.no_writes_s {
+            Some(after) => format!("took writes after {after:.1} s"),
+            None => "took no writes yet when the next case began".to_owned(),
+        };
         let end = match &self.recovery {
-            Recovery::Restarted => format!("restarted, up again after {:.1} s", self.down_s),
-            Recovery::CameBack => format!("it came back by itself after {:.1} s", self.down_s),
+            Recovery::Restarted => format!("restarted, answered after {:.1} s, {writes}", self.down_s),
+            Recovery::CameBack => format!("it came back by itself, answered after {:.1} s, {writes}", self.down_s),
             Recovery::Never(why) => format!("it did not come back: {why}"),
         };
         format!("the server went down at {}; {cause}; {end}", self.at)

@@ -11,31 +11,12 @@ use proofmark::model::{CaseRecord, Verdict};
 use serde::Deserialize;
 
 /// `tests/expected/<vendor>.toml`.
-#[derive(Debug, Default, Clone, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Expected {
     /// Cases that do not pass, by explanation.
     #[serde(default)]
     difference: Vec<Difference>,
-    /// Cases whose verdict on this server depends on what it was sent before.
-    #[serde(default)]
-    volatile: Vec<Volatile>,
-}
-
-/// Cases that are not held to a verdict.
-#[derive(Debug, Default, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Volatile {
-    /// Beginning of their ids.
-    cases: String,
-    /// What the server does.
-    why: String,
-}
-
-impl Expected {
-    fn is_volatile(&self, case: &str) -> bool {
-        self.volatile.iter().any(|volatile| case.starts_with(&volatile.cases))
-    }
 }
 
 /// Cases that do not pass for one reason.
@@ -93,7 +74,7 @@ fn surprises(expected: &Expected, records: &[CaseRecord]) -> Vec<String> {
         agreed.extend(difference.cases.iter().map(|case| (case.as_str(), (difference.found.as_str(), difference.varies))));
     }
     let mut lines = Vec::new();
-    for record in records.iter().filter(|record| !expected.is_volatile(record.case.id.as_str())) {
+    for record in records {
         let (id, now) = (record.case.id.as_str(), found(record));
         let was = agreed.remove(id);
         let is_agreed = match (&was, &now) {
@@ -121,7 +102,7 @@ fn judge(vendor: &str) {
     if std::env::var_os("UPDATE_EXPECTED").is_some() {
         update(vendor, &records);
     }
-    let expected = expected(vendor);
+    let mut expected = expected(vendor);
     let unexplained: Vec<_> = expected.difference.iter().filter(|difference| difference.why.len() < 15).collect();
     assert!(unexplained.is_empty(), "{vendor}: not explained: {unexplained:#?}");
     let surprising = surprises(&expected, &records);
@@ -133,9 +114,8 @@ fn judge(vendor: &str) {
     let ids: Vec<&str> = surprising.iter().filter_map(|line| line.split(": ").next()).collect();
     let again: Vec<CaseRecord> = run(vendor, &ids).into_iter().filter(|record| ids.contains(&record.case.id.as_str())).collect();
     let is_of_them = |case: &String| ids.contains(&case.as_str());
-    let mut agreed = expected.clone();
-    agreed.difference.iter_mut().for_each(|difference| difference.cases.retain(is_of_them));
-    let surprising = surprises(&agreed, &again);
+    expected.difference.iter_mut().for_each(|difference| difference.cases.retain(is_of_them));
+    let surprising = surprises(&expected, &again);
     assert!(surprising.is_empty(), "{vendor}, {} cases: {surprising:#?}", records.len());
 }
 
@@ -143,7 +123,7 @@ fn judge(vendor: &str) {
 fn update(vendor: &str, records: &[CaseRecord]) {
     let old = expected(vendor);
     let mut groups: BTreeMap<(String, String, bool), BTreeSet<String>> = BTreeMap::new();
-    for record in records.iter().filter(|record| !old.is_volatile(record.case.id.as_str())) {
+    for record in records {
         let id = record.case.id.as_str();
         let known = old.difference.iter().find(|difference| difference.cases.iter().any(|case| case == id));
         let Some(found) = found(record).or_else(|| known.filter(|known| known.varies).map(|known| known.found.clone())) else { continue };
@@ -152,9 +132,6 @@ fn update(vendor: &str, records: &[CaseRecord]) {
         groups.entry(key).or_default().insert(id.to_owned());
     }
     let mut text = format!("# What does not pass on {vendor}, reviewed. `UPDATE_EXPECTED=1` rewrites it; see tests/it/expected.rs.\n");
-    for Volatile { cases, why } in &old.volatile {
-        text.push_str(&format!("\n[[volatile]]\ncases = \"{cases}\"\nwhy = \"{why}\"\n"));
-    }
     for ((why, found, varies), cases) in groups {
         let why = format!("\"{}\"", why.replace('\\', "\\\\").replace('"', "\\\""));
         text.push_str(&format!("\n[[difference]]\nwhy = {}\nfound = \"{found}\"\n", why));
@@ -196,7 +173,6 @@ fn versitygw_is_as_agreed() {
 fn every_agreed_difference_is_explained_once() {
     for vendor in ["embedded", "minio", "ceph", "versitygw"] {
         let expected = expected(vendor);
-        assert!(expected.volatile.iter().all(|volatile| volatile.why.len() >= 15), "{vendor}: {:?}", expected.volatile);
         let mut seen = BTreeSet::new();
         for difference in &expected.difference {
             assert!(difference.why.len() >= 15, "{vendor}: {difference:?}");

@@ -24,6 +24,8 @@ struct Mortal {
     restarts: AtomicUsize,
     /// Whether the poison still works.
     is_deadly: AtomicBool,
+    /// After a restart: until when no bucket is created, and until when nothing below `late` is answered.
+    numb: Mutex<[Option<Instant>; 2]>,
 }
 
 impl Mortal {
@@ -32,7 +34,7 @@ impl Mortal {
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
         let (life, doses, restarts) = (Mutex::default(), AtomicUsize::new(0), AtomicUsize::new(0));
-        let server = Arc::new(Self { address, runtime, life, doses, restarts, is_deadly: AtomicBool::new(true) });
+        let server = Arc::new(Self { address, runtime, life, doses, restarts, is_deadly: AtomicBool::new(true), numb: Mutex::default() });
         server.live(listener);
         server
     }
@@ -79,7 +81,14 @@ fn crashes(directory: &Path) -> Vec<Crash> {
 async fn serve(mut stream: TcpStream, server: Arc<Mortal>, die: tokio::sync::mpsc::Sender<()>) -> Option<()> {
     stream.set_zero_linger().ok()?;
     loop {
-        let target = read(&mut stream).await?;
+        let (method, target) = request(&mut stream).await?;
+        let creates_bucket = method == "PUT" && (target.matches('/').count() < 2 || target.ends_with('/'));
+        let [no_buckets, no_late] = *server.numb.lock().unwrap();
+        let until = if creates_bucket { no_buckets } else { no_late.filter(|_| target.ends_with("late")) };
+        if let Some(until) = until {
+            // What comes too early is answered after all, by then to nobody.
+            tokio::time::sleep(until.saturating_duration_since(Instant::now()) * 3).await;
+        }
         if target.ends_with("poison") {
             server.doses.fetch_add(1, Ordering::SeqCst);
             if server.is_deadly.load(Ordering::SeqCst) {
@@ -94,11 +103,6 @@ async fn serve(mut stream: TcpStream, server: Arc<Mortal>, die: tokio::sync::mps
         tokio::time::sleep(Duration::from_millis(20)).await;
         answer(&mut stream, 200, "").await?;
     }
-}
-
-/// Reads one request; its path.
-async fn read(stream: &mut TcpStream) -> Option<String> {
-    request(stream).await.map(|(_, target)| target)
 }
 
 /// Reads one request; its method and path.
@@ -198,6 +202,30 @@ fn a_death_that_does_not_repeat_fails_nobody() {
     });
     assert!(records.iter().all(|record| record.verdict == Verdict::Pass), "{records:?}");
     assert_eq!((crashes.len(), &crashes[0].culprit), (1, &None));
+}
+
+#[test]
+fn a_server_that_is_back_has_time_until_it_takes_writes_and_answers_everything() {
+    let server = Mortal::start();
+    let (revive, numbed) = (server.reviving(), server.clone());
+    let revive: Revive = Arc::new(move |down| {
+        let after = |millis| Some(Instant::now() + Duration::from_millis(millis));
+        *numbed.numb.lock().unwrap() = [after(800), after(5000)];
+        revive(down)
+    });
+    let late = |fx: Fixture| -> Body { Box::pin(async move { expect::ok(fx.get_object("late").send().await).map(drop) }) };
+    let mut suite = suite(10);
+    for number in 0..4 {
+        suite = suite.core(&format!("get_object/late_{number}"), &["GET-01"], "A rule.", late).own_bucket().deadline(Duration::from_millis(1500));
+    }
+    let (records, crashes) = server.run(&suite, |guard| guard.reviving(revive).patient(Duration::from_secs(2)));
+    for record in &records {
+        let is_guilty = record.case.id.as_str().ends_with("poison");
+        assert_eq!(record.verdict, if is_guilty { Verdict::Fail } else { Verdict::Pass }, "{record:?}");
+    }
+    assert!(records.iter().any(|record| record.case.id.as_str().contains("late") && record.attempts > 2), "{records:?}");
+    assert!(crashes.iter().all(|crash| crash.no_writes_s.unwrap() >= 0.8 && crash.down_s < 0.8), "{crashes:?}");
+    assert!(crashes[1].sentence().contains("s, took writes after "), "{crashes:?}");
 }
 
 #[test]

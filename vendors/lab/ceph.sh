@@ -65,6 +65,9 @@ C
 ceph_tool() { local tool=$1; shift; "$tool" -c "$CONF" "$@"; }
 
 create_cluster() {
+  # What an attempt that failed half-way left running or half-made would fail this one, too.
+  stop
+  rm -rf "$STATE"/{mon,mgr,osd,run}
   mkdir -p "$STATE"/{mon,mgr,osd,run,log}
   configuration > "$CONF"
   monmaptool --create --clobber --fsid "$(cat "$STATE/fsid")" --addv a "v1:127.0.0.1:$(cat "$STATE/mon_port")" "$STATE/monmap" > /dev/null

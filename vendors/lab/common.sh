@@ -2,7 +2,9 @@
 #
 # A script sets VENDOR and defines install, start, probe and variables; it may redefine processes and restart.
 # State lives in $PROOFMARK_LAB_STATE: data/, *.pid, keys, ports, logs.
-set -euo pipefail
+set -eEuo pipefail
+# Some tools fail without a word.
+trap 'echo "$VENDOR: failed with $?: $BASH_COMMAND" >&2' ERR
 
 STATE=${PROOFMARK_LAB_STATE:-$(cd "$(dirname "$0")/../.." && pwd)/lab-data/$VENDOR}
 mkdir -p "$STATE"

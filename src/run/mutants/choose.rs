@@ -33,13 +33,17 @@ impl Chooser<'_> {
     fn meets(&self, mutant: &Mutant, case: &Case) -> bool {
         let id = &case.info.id;
         let sent = self.baseline.exchanges.get(id).map(Vec::as_slice).unwrap_or_default();
-        can_catch(self.baseline.verdicts.get(id).copied().flatten()) && sent.iter().any(|exchange| touches(mutant, exchange))
+        self.passes(id) && sent.iter().any(|exchange| touches(mutant, exchange))
+    }
+
+    /// Whether the case passes without a mutant, in all runs.
+    fn passes(&self, id: &CaseId) -> bool {
+        can_catch(self.baseline.verdicts.get(id).copied().flatten())
     }
 
     /// Whether the vendor behaves like the mutant by itself: no case passes that must notice it.
     fn is_so_already(&self, mutant: &Mutant) -> bool {
-        let passes = |id: &CaseId| can_catch(self.baseline.verdicts.get(id).copied().flatten());
-        !mutant.noticed_by.is_empty() && !mutant.noticed_by.iter().any(passes)
+        !mutant.noticed_by.is_empty() && !mutant.noticed_by.iter().any(|id| self.passes(id))
     }
 
     /// The cases that may notice a mutant, those that must first, then its own areas' and operations', at most `limit`.
@@ -56,7 +60,7 @@ impl Chooser<'_> {
         }
         found.sort_by_key(|case| {
             let must = mutant.noticed_by.contains(&case.info.id);
-            (!must, !is_of_area(mutant, case), !mutant.operations.contains(&case.info.api_operation()))
+            (!must, !is_of_area(mutant, case), !is_own(case))
         });
         found.truncate(limit);
         found

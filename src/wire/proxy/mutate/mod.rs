@@ -104,14 +104,15 @@ impl Hit {
     }
     /// The refusal of a request whose client waits for it before it sends the body.
     pub fn refusal(&self, head: &Head) -> Option<Vec<u8>> {
-        let is_right = head.has_word("expect", "100-continue") && matches!(tamper::check(head, &self.mutation.credentials), Check::Valid(_));
-        let refusal = self.changes().iter().find_map(|change| match change {
-            Change::Answer { status, body } if *status >= 400 => Some(local::plain(*status, body, &self.method)),
+        let (status, body) = self.changes().iter().find_map(|change| match change {
+            Change::Answer { status, body } if *status >= 400 => Some((*status, body)),
             _ => None,
-        });
-        let refusal = refusal.filter(|_| is_right)?;
-        self.mutation.fire();
-        Some(refusal)
+        })?;
+        let is_right = head.has_word("expect", "100-continue") && matches!(tamper::check(head, &self.mutation.credentials), Check::Valid(_));
+        is_right.then(|| {
+            self.mutation.fire();
+            local::plain(status, body, &self.method)
+        })
     }
     /// Whether a body that ends early is taken for whole.
     pub fn keeps_cut(&self) -> bool {
