@@ -3,7 +3,7 @@
 use aws_sdk_s3::types::{MetadataDirective, ObjectCannedAcl, Tag, Tagging};
 use proofmark::case::values::completed;
 use proofmark::case::{Answer, Checked, Fixture, Refusal, Suite, Trials, WithClass, expect};
-use proofmark::model::FailureClass::Corrupt;
+use proofmark::model::FailureClass::{Corrupt, UnsafeIgnore};
 use proofmark::model::Measure;
 use proofmark::units::Bytes;
 use tokio::task::JoinSet;
@@ -89,6 +89,37 @@ fn buckets(suite: Suite) -> Suite {
         )
         .sends(150)
         .own_bucket()
+        .common(
+            "create_bucket/lock_while_buckets_are_listed",
+            &["LCK-01"],
+            "A bucket created with object lock has it, whoever lists the buckets at that moment.",
+            async |fx| {
+                // MinIO loses the lock of about one bucket in a hundred so: a list that reads the bucket's state before it is written keeps
+                // what it read after it is written.
+                let trials = Trials::at_once(60, |turn| {
+                    let fx = fx.clone();
+                    async move {
+                        let bucket = fx.new_bucket_name(u32::try_from(turn).unwrap_or_default())?;
+                        let create = fx.create_bucket(&bucket).object_lock_enabled_for_bucket(true).send();
+                        let lists = async || -> Checked {
+                            for _ in 0..3 {
+                                took_place(fx.s3().list_buckets().send().await)?;
+                            }
+                            Ok(())
+                        };
+                        let (created, one, two, three) = tokio::join!(create, lists(), lists(), lists());
+                        one.and(two).and(three)?;
+                        fx.set_up("CreateBucket", created)?;
+                        expect::ok(fx.s3().get_object_lock_configuration().bucket(&bucket).send().await).class(UnsafeIgnore).map(drop)
+                    }
+                });
+                trials.await?.settle(&fx, "lost_lock_share")
+            },
+        )
+        .needs(&["object-lock"])
+        .sends(700)
+        .own_bucket()
+        .slow()
 }
 
 /// Prepares an upload of one part; its completion, ready to be sent.

@@ -107,51 +107,74 @@ async fn remove_misnamed(raw: &RawClient, name: &str) -> Cleaned {
 }
 
 async fn remove_bucket(client: &Client, name: &str) -> Cleaned {
-    let mut cleaned = empty(client, name, "").await;
-    if cleaned.failed.iter().any(|what| what.contains("AccessDenied")) {
-        // A policy that a cut-off case left may deny its owner, too. The second look says what still fails.
-        let _ = client.delete_bucket_policy().bucket(name).send().await;
-        cleaned.failed.clear();
-        cleaned.add(empty(client, name, "").await);
+    let cleaned = empty_and_delete(client, name).await;
+    if !cleaned.failed.iter().any(|what| what.contains("AccessDenied")) {
+        return cleaned;
     }
-    match client.delete_bucket().bucket(name).send().await {
-        Ok(_) => cleaned.buckets += 1,
-        Err(error) if is_gone(&error) => return Cleaned::default(),
-        // It holds what is locked: that was said already.
-        Err(_) if !cleaned.quarantined.is_empty() => {}
-        Err(error) => cleaned.failed.push(format!("bucket {name}: {}", told(&error))),
+    // A policy that a cut-off case left may deny its owner, too. The second look says what still fails.
+    let _ = client.delete_bucket_policy().bucket(name).send().await;
+    let mut again = empty_and_delete(client, name).await;
+    again.add(Cleaned { failed: Vec::new(), ..cleaned });
+    again
+}
+
+async fn empty_and_delete(client: &Client, name: &str) -> Cleaned {
+    let mut cleaned = Cleaned::default();
+    abort_uploads(client, name, "", &mut cleaned).await;
+    let mut refused = String::new();
+    for plus in LOOKS {
+        let is_worth_another = look(client, name, "", plus, &mut cleaned).await;
+        match client.delete_bucket().bucket(name).send().await {
+            Ok(_) => {
+                cleaned.buckets += 1;
+                return cleaned;
+            }
+            Err(error) if is_gone(&error) => return Cleaned::default(),
+            Err(error) => refused = told(&error),
+        }
+        if !is_worth_another {
+            break;
+        }
+    }
+    // Where it holds what is locked, that was said already.
+    if cleaned.quarantined.is_empty() {
+        cleaned.failed.push(format!("bucket {name}: {refused}"));
     }
     cleaned
 }
 
-/// Aborts the uploads and deletes the objects, versions and delete markers of a bucket whose keys begin with `prefix`.
+/// Aborts the uploads and deletes the objects, versions and delete markers of a bucket that is not ours, below our prefix.
 async fn empty(client: &Client, bucket: &str, prefix: &str) -> Cleaned {
     let mut cleaned = Cleaned::default();
     abort_uploads(client, bucket, prefix, &mut cleaned).await;
-    // Some vendors leave a delete marker for a version that was deleted while it was listed, and some answer success to the deletion of
-    // a key that they do not have: look again until nothing is there, and read a plus the other way.
-    for plus in [Plus::Space, Plus::Plus, Plus::Space] {
-        let found = match versions(client, bucket, prefix, plus).await {
-            Ok(found) if !found.is_empty() => found,
-            _ => match current_objects(client, bucket, prefix, plus).await {
-                Ok(found) => found,
-                Err(error) if error == "gone" => break,
-                Err(error) => {
-                    cleaned.failed.push(format!("bucket {bucket}: {error}"));
-                    break;
-                }
-            },
-        };
-        if found.is_empty() {
-            break;
-        }
-        let (kept, before) = (cleaned.quarantined.len() + cleaned.failed.len(), cleaned.objects);
-        delete_all(client, bucket, found, &mut cleaned).await;
-        if cleaned.objects == before || cleaned.quarantined.len() + cleaned.failed.len() > kept {
+    for plus in LOOKS {
+        if !look(client, bucket, prefix, plus, &mut cleaned).await {
             break;
         }
     }
     cleaned
+}
+
+/// Some vendors leave a delete marker for a version that was deleted while it was listed, and some answer success to the deletion of a key
+/// that they do not have: looked at again until nothing is there, a plus read the other way in between.
+const LOOKS: [Plus; 3] = [Plus::Space, Plus::Plus, Plus::Space];
+
+/// Deletes what is listed now; whether another look is worth while.
+async fn look(client: &Client, bucket: &str, prefix: &str, plus: Plus, cleaned: &mut Cleaned) -> bool {
+    let found = match versions(client, bucket, prefix, plus).await {
+        Ok(found) if !found.is_empty() => found,
+        _ => match current_objects(client, bucket, prefix, plus).await {
+            Ok(found) => found,
+            Err(error) if error == "gone" => return false,
+            Err(error) => {
+                cleaned.failed.push(format!("bucket {bucket}: {error}"));
+                return false;
+            }
+        },
+    };
+    let (kept, before) = (cleaned.quarantined.len() + cleaned.failed.len(), cleaned.objects);
+    delete_all(client, bucket, found, cleaned).await;
+    cleaned.objects > before && cleaned.quarantined.len() + cleaned.failed.len() == kept
 }
 
 async fn abort_uploads(client: &Client, bucket: &str, prefix: &str, cleaned: &mut Cleaned) {

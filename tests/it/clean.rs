@@ -13,19 +13,19 @@ async fn clean_up_deletes_keys_with_a_plus_whichever_way_they_are_listed() {
     let buckets = say("200 OK", "<ListAllMyBucketsResult><Buckets><Bucket><Name>pm-12345678-b</Name></Bucket></Buckets></ListAllMyBucketsResult>");
     let listed = "<ListBucketResult><EncodingType>url</EncodingType><Contents><Key>%C3%A4+b</Key><Size>1</Size></Contents></ListBucketResult>";
     let (lacking, gone) = (say("501 Not Implemented", ""), Act::Say("HTTP/1.1 204 No Content\r\n\r\n"));
-    // No uploads, then passes without versions and without DeleteObjects, the last of which finds nothing.
+    let refused = say("409 Conflict", "<Error><Code>BucketNotEmpty</Code></Error>");
+    // No uploads, then looks without versions and without DeleteObjects; the bucket goes after the second one.
     let mut acts = vec![buckets, lacking.clone()];
-    for _ in 0..2 {
-        acts.extend([lacking.clone(), say("200 OK", listed), lacking.clone(), gone.clone()]);
+    for bucket in [refused, gone.clone()] {
+        acts.extend([lacking.clone(), say("200 OK", listed), lacking.clone(), gone.clone(), bucket]);
     }
-    acts.extend([lacking, say("200 OK", "<ListBucketResult></ListBucketResult>"), gone]);
     let directory = tempfile::tempdir().unwrap();
     let (port, seen) = serve(acts).await;
     let cleaned = proofmark::wire::clean(&link_to(directory.path(), port)).await;
     assert_eq!((cleaned.buckets, cleaned.failed), (1, Vec::new()));
     let heads = seen.heads.lock().unwrap();
     let deleted: Vec<&str> = heads.iter().filter_map(|head| head.strip_prefix("DELETE /pm-12345678-b")?.split(['?', ' ']).next()).collect();
-    assert_eq!(deleted, ["/%C3%A4%20b", "/%C3%A4%2Bb", "/"]);
+    assert_eq!(deleted, ["/%C3%A4%20b", "/", "/%C3%A4%2Bb", "/"]);
 }
 
 #[tokio::test]
