@@ -203,6 +203,9 @@ pub struct MutantsArgs {
     /// Only cases whose id holds this; repeatable.
     #[arg(long = "case", value_name = "FILTER")]
     pub cases: Vec<String>,
+    /// A case whose verdict is known to vary on this vendor without a mutant: named as such, and no reason to fail; repeatable.
+    #[arg(long = "varies", value_name = "FILTER")]
+    pub varies: Vec<String>,
     /// Directory that runs are written to.
     #[arg(long, value_name = "DIR", default_value = "runs")]
     pub out: PathBuf,
