@@ -11,9 +11,8 @@ use serde::Serialize;
 use tokio::runtime::Handle;
 
 use super::fixture::Measures;
-use super::guard::Guard;
+use super::guard::{Guard, Halt, Sight};
 use super::judge::{Attempt, Judged, crashed, judge};
-use super::suspicion::{Halt, Sight};
 use super::{BucketNeed, Case, Fixture, replay};
 use crate::config::Vendor;
 use crate::model::{CaseRecord, Verdict};

@@ -1,7 +1,7 @@
 //! Who may have brought the server down: read from what the cases under way had sent. Pure.
 
-use super::finding::{Finding, Trouble};
-use super::judge::Attempt;
+use crate::case::finding::{Finding, Trouble};
+use crate::case::judge::Attempt;
 use crate::model::{CaseId, Crash, Suspect};
 use crate::wire::{Exchange, Failure};
 
@@ -87,7 +87,7 @@ pub(super) fn joined(case: &CaseId, exchanges: &[Exchange]) -> Joined {
 
 /// What the attempt is worth.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Sight {
+pub(in crate::case) enum Sight {
     /// The server is up: the attempt is judged by what it found.
     Up,
     /// The server went down, by another case or for no reason, or was not quite back yet: the attempt counts for nothing.
@@ -98,7 +98,7 @@ pub(super) enum Sight {
 
 /// Why no attempt may run.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Halt {
+pub(in crate::case) enum Halt {
     /// The server stays down.
     Down(String),
     /// The server stays down, and this case is what brought it down.
