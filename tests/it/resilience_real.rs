@@ -107,6 +107,6 @@ fn a_server_that_is_killed_under_the_cases_is_restarted_and_no_verdict_changes()
         vendor.crashes
     );
     let place = |part: &str| ran.out.lines().position(|line| line.contains(part)).unwrap_or_else(|| panic!("{part:?} is not told: {ran:?}"));
-    let (down, up, end) = (place("minio: the server is down"), place("restarted, up again after"), place("minio conformance: done"));
+    let (down, up, end) = (place("minio: the server is down"), place("restarted, answered after"), place("minio conformance: done"));
     assert!(down < up && up < end, "each is told when it happens: {ran:?}");
 }
