@@ -296,7 +296,12 @@ fn others(mut suite: Suite) -> Suite {
                 let request = fx.raw_alt()?.request(method(operation), fx.bucket(), &rest).operation(operation);
                 let answer = request.body(if operation == "PutObject" { "new" } else { "" }).send().await;
                 if is_granted {
-                    return expect::ok(answer).map(drop);
+                    let answer = expect::ok(answer)?;
+                    return match operation {
+                        "ListObjectsV2" => expect::eq("Key", answer.element("Key"), Some(fx.key("k"))),
+                        "GetObject" => expect::eq("body", answer.text(), "mine"),
+                        _ => Ok(()),
+                    };
                 }
                 expect::refused(answer, 403, "AccessDenied")?;
                 fx.holds("k", b"mine").await.class(UnsafeIgnore)
