@@ -9,7 +9,7 @@ use super::progress::Progress;
 use super::{Context, Failure, output, run, runtime, signals};
 use crate::case::Case;
 use crate::config::{Cap, Mutant, Root, load_mutants};
-use crate::model::{CaseId, ClientShard, ProfileId, VendorId};
+use crate::model::{ClientShard, ProfileId, VendorId};
 use crate::run::mutants::{Choice, Matrix, Proof, tables};
 use crate::run::{Evaluation, Inputs, RunError, Shared, Stage, prefix};
 
@@ -35,15 +35,15 @@ pub fn main(context: &Context, args: &MutantsArgs) -> Result<ExitCode, Failure> 
     let proof = runtime()?.block_on(prove(&root, &started.evaluation, &mutants, choice, args.jobs, &progress))?;
     write(&started.path, &proof, &args.vendor)?;
     output::print(&format!("{}\nrecords: {}\n", told(&proof, &args.varies), started.path.display()))?;
-    Ok(if proof.holds(|case| is_known(&args.varies, case)) { ExitCode::SUCCESS } else { ExitCode::from(10) })
+    Ok(if proof.holds(|case| is_named(&args.varies, case.as_str())) { ExitCode::SUCCESS } else { ExitCode::from(10) })
 }
 
 fn is_chosen(filters: &[String], id: &str) -> bool {
-    filters.is_empty() || filters.iter().any(|filter| id.contains(filter.as_str()))
+    filters.is_empty() || is_named(filters, id)
 }
 
-fn is_known(varies: &[String], case: &CaseId) -> bool {
-    varies.iter().any(|filter| case.as_str().contains(filter.as_str()))
+fn is_named(filters: &[String], id: &str) -> bool {
+    filters.iter().any(|filter| id.contains(filter.as_str()))
 }
 
 async fn prove(root: &Root, evaluation: &Evaluation, mutants: &[Mutant], choice: Choice, jobs: usize, progress: &Progress) -> Result<Proof, Failure> {
@@ -83,7 +83,7 @@ fn told(proof: &Proof, varies: &[String]) -> String {
         text.push_str(&format!("missed: {} ({} cases ran, {} changes): {}\n", row.mutant.id, row.cases, row.changed, row.mutant.title));
     }
     for row in proof.unstable() {
-        let how = if is_known(varies, &row.case) { "varies, as known" } else { "unstable" };
+        let how = if is_named(varies, row.case.as_str()) { "varies, as known" } else { "unstable" };
         text.push_str(&format!("{how}: {}\n", row.case));
     }
     let never = proof.never_caught().count();

@@ -266,18 +266,17 @@ async fn temporary_credentials_work_with_their_token_and_not_without() {
     let lasting = link(directory.path(), &base, &[]);
     wait_ready(&lasting).await;
     let form = "Action=AssumeRole&Version=2011-06-15&DurationSeconds=900";
-    let ask = async |recorder: &Recorder| {
-        let request = lasting.raw(recorder).exact("POST", "/").operation("AssumeRole").header("Content-Type", "application/x-www-form-urlencoded");
-        request.body(form).scope(|scope| scope.service = "sts".to_owned()).send().await.unwrap()
-    };
-    // MinIO takes objects before it knows its users.
-    let (mut recorder, started) = (Recorder::new(), Instant::now());
-    let mut answer = ask(&recorder).await;
-    while answer.text().contains("Server not initialized") && started.elapsed() < Duration::from_secs(60) {
+    let started = Instant::now();
+    let (recorder, answer) = loop {
+        let recorder = Recorder::new();
+        let request = lasting.raw(&recorder).exact("POST", "/").operation("AssumeRole").header("Content-Type", "application/x-www-form-urlencoded");
+        let answer = request.body(form).scope(|scope| scope.service = "sts".to_owned()).send().await.unwrap();
+        // MinIO takes objects before it knows its users.
+        if !answer.text().contains("Server not initialized") || started.elapsed() > Duration::from_secs(60) {
+            break (recorder, answer);
+        }
         tokio::time::sleep(Duration::from_millis(200)).await;
-        recorder = Recorder::new();
-        answer = ask(&recorder).await;
-    }
+    };
     let [key, secret, token] =
         ["AccessKeyId", "SecretAccessKey", "SessionToken"].map(|name| answer.element(name).unwrap_or_else(|| panic!("{}", answer.text())));
     let evidence = serde_json::to_string(&recorder.exchanges()).unwrap();

@@ -3,6 +3,7 @@
 # BlueStore and not memstore: what was acknowledged must survive kill -9 of the OSD and the gateway.
 VENDOR=ceph
 . "$(dirname "$0")/common.sh"
+STARTED=created
 CONF=$STATE/ceph.conf
 
 install() {
@@ -128,17 +129,6 @@ stop() {
     if [ -n "$pid" ]; then kill -CONT "$pid"; kill -9 "$pid"; fi
   done
   wait_gone
-}
-
-probe() { [ -s "$STATE/port" ] && http_answers "http://127.0.0.1:$(cat "$STATE/port")/"; }
-
-variables() {
-  [ -e "$STATE/created" ] || die "was never started: proofmark lab up ceph"
-  echo "export CEPH_ENDPOINT=http://127.0.0.1:$(cat "$STATE/port")"
-  echo "export CEPH_ACCESS_KEY=$(cat "$STATE/access_key")"
-  echo "export CEPH_SECRET_KEY=$(cat "$STATE/secret_key")"
-  echo "export CEPH_ALT_ACCESS_KEY=$(cat "$STATE/alt_access_key")"
-  echo "export CEPH_ALT_SECRET_KEY=$(cat "$STATE/alt_secret_key")"
 }
 
 main "$@"

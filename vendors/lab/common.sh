@@ -1,6 +1,6 @@
 # Shared by the lab scripts: state, free ports, throwaway keys, processes. Sourced, not run.
 #
-# A script sets VENDOR and defines install, start, probe and variables; it may redefine processes and restart.
+# A script sets VENDOR and defines install and start; it may redefine probe, processes and restart, and name another STARTED.
 # State lives in $PROOFMARK_LAB_STATE: data/, *.pid, keys, ports, logs.
 set -eEuo pipefail
 # Some tools fail without a word.
@@ -39,8 +39,9 @@ kept() {
   cat "$file"
 }
 
-random_key() { od -An -N10 -tx1 /dev/urandom | tr -d ' \n' | tr a-f A-F; }
-random_secret() { od -An -N20 -tx1 /dev/urandom | tr -d ' \n'; }
+random_hex() { od -An -N"$1" -tx1 /dev/urandom | tr -d ' \n'; } # BYTES
+random_key() { random_hex 10 | tr a-f A-F; }
+random_secret() { random_hex 20; }
 
 # A port that nothing listens on now, outside the range that the kernel hands out to clients.
 free_port() {
@@ -115,6 +116,20 @@ http_answers() {
   local code
   code=$(curl -s -o /dev/null -m 2 -w '%{http_code}' "$1") || return 1
   [ "$code" != 000 ] && [ "$code" -lt 500 ]
+}
+
+probe() { [ -s "$STATE/port" ] && http_answers "http://127.0.0.1:$(cat "$STATE/port")/"; }
+
+# The state file that is there once the server can be told to others.
+STARTED=port
+
+variables() {
+  local file
+  [ -e "$STATE/$STARTED" ] || die "was never started: proofmark lab up $VENDOR"
+  echo "export ${VENDOR^^}_ENDPOINT=http://127.0.0.1:$(cat "$STATE/port")"
+  for file in access_key secret_key alt_access_key alt_secret_key; do
+    [ ! -e "$STATE/$file" ] || echo "export ${VENDOR^^}_${file^^}=$(cat "$STATE/$file")"
+  done
 }
 
 main() {

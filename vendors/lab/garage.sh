@@ -3,6 +3,7 @@
 VENDOR=garage
 . "$(dirname "$0")/common.sh"
 VERSION=2.5.0
+STARTED=created
 CONF=$STATE/garage.toml
 
 # $PROOFMARK_GARAGE, where cargo puts it, or what PATH has.
@@ -37,7 +38,6 @@ api_bind_addr = "127.0.0.1:$(kept port free_port)"
 C
 }
 
-random_hex() { od -An -N"$1" -tx1 /dev/urandom | tr -d ' \n'; }
 # Garage takes keys of its own form only.
 access_key() { echo "GK$(random_hex 12)"; }
 
@@ -63,17 +63,6 @@ create() {
 account() { # KEY_FILE_PREFIX NAME
   garage key import --yes -n "$2" "$(kept "$1access_key" access_key)" "$(kept "$1secret_key" random_hex 32)" > /dev/null
   garage key allow --create-bucket "$(cat "$STATE/$1access_key")" > /dev/null
-}
-
-probe() { [ -s "$STATE/port" ] && http_answers "http://127.0.0.1:$(cat "$STATE/port")/"; }
-
-variables() {
-  [ -e "$STATE/created" ] || die "was never started: proofmark lab up garage"
-  echo "export GARAGE_ENDPOINT=http://127.0.0.1:$(cat "$STATE/port")"
-  echo "export GARAGE_ACCESS_KEY=$(cat "$STATE/access_key")"
-  echo "export GARAGE_SECRET_KEY=$(cat "$STATE/secret_key")"
-  echo "export GARAGE_ALT_ACCESS_KEY=$(cat "$STATE/alt_access_key")"
-  echo "export GARAGE_ALT_SECRET_KEY=$(cat "$STATE/alt_secret_key")"
 }
 
 main "$@"

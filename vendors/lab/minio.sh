@@ -13,11 +13,4 @@ start() {
 
 probe() { [ -s "$STATE/port" ] && curl -sf -o /dev/null -m 2 "http://127.0.0.1:$(cat "$STATE/port")/minio/health/ready"; }
 
-variables() {
-  [ -s "$STATE/port" ] || die "was never started: proofmark lab up minio"
-  echo "export MINIO_ENDPOINT=http://127.0.0.1:$(cat "$STATE/port")"
-  echo "export MINIO_ACCESS_KEY=$(cat "$STATE/access_key")"
-  echo "export MINIO_SECRET_KEY=$(cat "$STATE/secret_key")"
-}
-
 main "$@"

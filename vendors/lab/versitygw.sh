@@ -19,15 +19,4 @@ second_account() {
     --access "$(kept alt_access_key random_key)" --secret "$(kept alt_secret_key random_secret)" --role userplus >&2
 }
 
-probe() { [ -s "$STATE/port" ] && http_answers "http://127.0.0.1:$(cat "$STATE/port")/"; }
-
-variables() {
-  [ -s "$STATE/port" ] || die "was never started: proofmark lab up versitygw"
-  echo "export VERSITYGW_ENDPOINT=http://127.0.0.1:$(cat "$STATE/port")"
-  echo "export VERSITYGW_ACCESS_KEY=$(cat "$STATE/access_key")"
-  echo "export VERSITYGW_SECRET_KEY=$(cat "$STATE/secret_key")"
-  echo "export VERSITYGW_ALT_ACCESS_KEY=$(cat "$STATE/alt_access_key")"
-  echo "export VERSITYGW_ALT_SECRET_KEY=$(cat "$STATE/alt_secret_key")"
-}
-
 main "$@"

@@ -168,7 +168,7 @@ impl Guard {
             // A server that has just come back owes nobody an answer yet: the case tries again until it does.
             Ok(None) if has_waited(attempt) && self.is_aftermath(&pass) => {
                 if !pass.is_alone {
-                    self.change(|state| state.in_flight -= 1);
+                    self.up(&pass, None);
                 }
                 Sight::Again
             }

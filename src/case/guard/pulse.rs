@@ -39,7 +39,8 @@ pub(super) async fn probe(direct: &Link) -> Option<Down> {
 }
 
 /// Whether the server answers a write within `limit`: a new bucket, since it needs more of a server than an object does, or an object where
-/// the account may not create buckets. `label` must be new: a bucket that is there already may be answered without any write. A refusal is an answer, too.
+/// the account may not create buckets. `label` must be new: a bucket that is there already may be answered without any write. A refusal is
+/// an answer, too.
 pub(super) async fn takes_write(direct: &Link, label: &str, limit: Duration) -> bool {
     let link = direct.fresh().for_cleanup();
     let write = async {

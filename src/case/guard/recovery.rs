@@ -46,7 +46,6 @@ impl Guard {
         if !self.wait_up(self.patience).await {
             return Err(format!("it did not answer within {} s", self.patience.as_secs()));
         }
-        self.change(|state| state.back = Some(Instant::now()));
         self.wait_writable().await;
         Ok(())
     }
@@ -58,7 +57,6 @@ impl Guard {
     pub(super) async fn bring_back(&self, down: Down, since: Instant) -> Outage {
         let recovery = self.answering(down).await;
         let down_s = since.elapsed().as_secs_f64();
-        self.change(|state| state.back = Some(Instant::now()));
         let is_writable = !matches!(recovery, Recovery::Never(_)) && self.wait_writable().await;
         Outage { recovery, down_s, no_writes_s: is_writable.then(|| since.elapsed().as_secs_f64()) }
     }
@@ -88,34 +86,32 @@ impl Guard {
     }
 
     async fn wait_up(&self, limit: Duration) -> bool {
-        let started = Instant::now();
-        loop {
-            if probe(&self.direct).await.is_none() {
-                return true;
-            }
-            if started.elapsed() >= limit || self.direct.meter.is_closed() {
-                return false;
-            }
-            tokio::time::sleep(PROBE_PAUSE).await;
-        }
+        self.wait_until(limit, || async { probe(&self.direct).await.is_none() }).await
     }
 
-    /// Whether the server takes a write before the patience for that is over. One that does not is left to the cases to judge.
+    /// Whether the server, which is up again, takes a write before the patience for that is over. One that does not is left to the cases to
+    /// judge.
     async fn wait_writable(&self) -> bool {
-        let (started, limit) = (Instant::now(), self.patience * AFTERMATH);
-        loop {
+        self.change(|state| state.back = Some(Instant::now()));
+        let writes = || {
             let label = self.change(|state| {
                 state.writes += 1;
                 format!("recovery-{}", state.writes)
             });
-            if takes_write(&self.direct, &label, self.patience / 4).await {
-                return true;
-            }
+            async move { takes_write(&self.direct, &label, self.patience / 4).await }
+        };
+        self.wait_until(self.patience * AFTERMATH, writes).await
+    }
+
+    async fn wait_until<F: Future<Output = bool>>(&self, limit: Duration, holds: impl Fn() -> F) -> bool {
+        let started = Instant::now();
+        while !holds().await {
             if started.elapsed() >= limit || self.direct.meter.is_closed() {
                 return false;
             }
             tokio::time::sleep(PROBE_PAUSE).await;
         }
+        true
     }
 }
 
