@@ -8,6 +8,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::config::Endpoint;
 use crate::model::{ClientShard, Level};
 
+pub use super::args_load::{CalibrateArgs, LoadArgs, ServeNullArgs};
+
 /// Evaluates S3 storage vendors: compatibility, failure injection, throughput and cost, as one scored report.
 #[derive(Debug, Parser)]
 #[command(name = "proofmark", version, term_width = 100, disable_help_subcommand = true)]
@@ -32,6 +34,10 @@ pub enum Command {
     Run(RunArgs),
     /// Run conformance cases alone, with the flags of Rust's own test runner.
     Conformance(ConformanceArgs),
+    /// Load a vendor once, with flags instead of a scenario file.
+    Load(LoadArgs),
+    /// Measure what this client can do at most: a ladder from raw sockets to verified TLS, against a server that does nothing.
+    Calibrate(CalibrateArgs),
     /// Print a presigned URL, as the lines of tickets use it.
     Presign(PresignArgs),
     /// Prove that the conformance cases can fail: run them against mutants of a server.
@@ -57,6 +63,9 @@ pub enum Command {
     /// Serve the embedded vendor; `run` starts it.
     #[command(hide = true)]
     ServeEmbedded(ServeEmbeddedArgs),
+    /// Serve answers without content; `calibrate` starts it.
+    #[command(hide = true)]
+    ServeNull(ServeNullArgs),
 }
 
 /// `proofmark run`.

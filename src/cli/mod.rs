@@ -3,6 +3,9 @@
 //! The main entry point is [`main`]. Each command is a module with one function that returns the exit code.
 
 mod args;
+mod args_load;
+mod calibrate;
+mod calibrate_vendor;
 mod check;
 mod clean;
 mod compare;
@@ -14,6 +17,7 @@ mod explain;
 mod failure;
 mod lab;
 mod list;
+mod load;
 mod mutants;
 mod output;
 mod presign;
@@ -84,6 +88,9 @@ fn dispatch(context: &Context, command: Command) -> Result<ExitCode, Failure> {
         Command::Run(args) => run::main(context, &args),
         Command::ServeEmbedded(args) => serve::main(&args),
         Command::Conformance(args) => conformance::main(context, &args),
+        Command::Load(args) => load::main(context, &args),
+        Command::Calibrate(args) => calibrate::main(context, &args),
+        Command::ServeNull(args) => calibrate::serve(&args),
         Command::Lab(args) => lab::main(context, &args),
         Command::Report(args) => report::main(context, &args),
         Command::Compare(args) => compare::main(context, &args),

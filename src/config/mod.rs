@@ -7,6 +7,8 @@ mod failure;
 mod fault;
 mod file;
 mod mutant;
+mod operation;
+mod payload;
 mod price;
 mod profile;
 mod root;
@@ -23,6 +25,8 @@ pub use failure::{FailureProbe, FailureSpec, FailureTiming, PART_SIZE};
 pub use fault::{DegradeRule, FaultKind, Phase};
 pub use file::{check_files, error_at, load_applications, load_profile, load_scenario, load_vendor, parse, stem, toml_stems};
 pub use mutant::{Auth, Change, Flaw, Mutant, Spelling, TextHeaders, When, Which, load_mutants};
+pub use operation::Operation;
+pub use payload::{Checksum, Entropy, PayloadMode, Style, Verify};
 pub use price::{
     Averaging, EgressPrice, Gigabyte, Month, OverRatio, PriceCard, RequestPrice, RetrievalPrice, StoragePrice, StorageUnit, Tier, Trust, Window,
 };
@@ -30,6 +34,6 @@ pub use profile::{CostRule, Curve, GateRules, Profile, Weights};
 pub use root::Root;
 pub use scenario::{Scenario, ScenarioSpec};
 pub use secret::Secret;
-pub use throughput::{Cell, CellTimes, LoopKind, MixEntry, Operation, PayloadMode, ThroughputSpec};
+pub use throughput::{Cell, CellTimes, LoopKind, MixEntry, ThroughputSpec};
 pub use vendor::{Addressing, Budget, Cap, CredentialNames, Lifecycle, Priority, Requirement, Safety, Serve, Vendor, Waiver};
 pub use workload::CostWorkload;

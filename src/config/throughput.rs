@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::{Operation, Style};
 use crate::model::{Estimate, Impact};
 use crate::units::{Bytes, Span};
 
@@ -39,9 +40,9 @@ pub struct ThroughputSpec {
     /// Closed or open loop.
     #[serde(rename = "loop", default)]
     pub load_loop: LoopKind,
-    /// What is sent by PUT and how it is signed.
-    #[serde(default)]
-    pub payload: PayloadMode,
+    /// How requests are sent and bodies made; each is a cell.
+    #[serde(default = "plain", deserialize_with = "filled")]
+    pub style: Vec<Style>,
     /// Measured time of a cell, after the warm-up; a profile may shorten it.
     #[serde(deserialize_with = "lasting")]
     pub duration: Span,
@@ -64,30 +65,6 @@ pub enum LoopKind {
     },
 }
 
-/// What the body of a PUT holds and what its signature covers. It decides how much the client pays per byte, so every record names it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum PayloadMode {
-    /// A few seeded bodies, hashed once beforehand: cheap and signed, but a server that deduplicates sees the same bytes again.
-    #[default]
-    CachedSigned,
-    /// Every body is new and hashed when it is sent.
-    UniqueSigned,
-    /// Every body is new and not hashed (`UNSIGNED-PAYLOAD`); only over TLS.
-    Unsigned,
-}
-
-impl PayloadMode {
-    /// The word used in TOML and records.
-    pub fn name(self) -> &'static str {
-        match self {
-            PayloadMode::CachedSigned => "cached-signed",
-            PayloadMode::UniqueSigned => "unique-signed",
-            PayloadMode::Unsigned => "unsigned",
-        }
-    }
-}
-
 /// An operation's share of a mix.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -102,51 +79,12 @@ pub struct MixEntry {
     pub range: Option<Bytes>,
 }
 
+fn plain() -> Vec<Style> {
+    vec![Style::default()]
+}
+
 fn hundred() -> u32 {
     100
-}
-
-/// What a worker can send.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Operation {
-    /// GetObject.
-    GetObject,
-    /// PutObject.
-    PutObject,
-    /// HeadObject.
-    HeadObject,
-    /// DeleteObject, of objects that were written for it.
-    DeleteObject,
-    /// ListObjectsV2.
-    #[serde(rename = "list_objects_v2")]
-    ListObjectsV2,
-}
-
-impl Operation {
-    /// Every operation, in the order of the declaration.
-    pub const ALL: [Operation; 5] =
-        [Operation::GetObject, Operation::PutObject, Operation::HeadObject, Operation::DeleteObject, Operation::ListObjectsV2];
-    /// The SDK's snake case, as in ids and metric names.
-    pub fn name(self) -> &'static str {
-        match self {
-            Operation::GetObject => "get_object",
-            Operation::PutObject => "put_object",
-            Operation::HeadObject => "head_object",
-            Operation::DeleteObject => "delete_object",
-            Operation::ListObjectsV2 => "list_objects_v2",
-        }
-    }
-    /// The API's camel case, as in price cards and usage.
-    pub fn camel(self) -> &'static str {
-        match self {
-            Operation::GetObject => "GetObject",
-            Operation::PutObject => "PutObject",
-            Operation::HeadObject => "HeadObject",
-            Operation::DeleteObject => "DeleteObject",
-            Operation::ListObjectsV2 => "ListObjectsV2",
-        }
-    }
 }
 
 /// How long a cell warms up and is measured: the scenario's own times, or the profile's.
@@ -167,6 +105,8 @@ pub struct Cell {
     pub object_size: Bytes,
     /// Requests in flight.
     pub concurrency: u32,
+    /// How requests are sent and bodies made.
+    pub style: Style,
 }
 
 impl Cell {
@@ -196,7 +136,8 @@ impl fmt::Display for Cell {
                 write!(f, ":{}", entry.share)?;
             }
         }
-        write!(f, " {} x{}", self.object_size, self.concurrency)
+        write!(f, " {} x{}", self.object_size, self.concurrency)?;
+        if self.style.name.is_empty() { Ok(()) } else { write!(f, " {}", self.style.name) }
     }
 }
 
@@ -211,13 +152,14 @@ impl ThroughputSpec {
         CellTimes { duration: duration.unwrap_or(self.duration).0, warm_up: warm_up.unwrap_or(self.warm_up).0 }
     }
 
-    /// The matrix: sizes outermost, so that data is prepared once per size, then mixes, then concurrency.
+    /// The matrix: sizes outermost, so that data is prepared once per size, then styles, mixes and concurrency.
     pub fn cells(&self) -> Vec<Cell> {
         let mut cells = Vec::new();
         for object_size in &self.object_size {
-            for mix in &self.mix {
-                for concurrency in &self.concurrency {
-                    cells.push(Cell { mix: mix.clone(), object_size: *object_size, concurrency: *concurrency });
+            for style in &self.style {
+                for mix in &self.mix {
+                    let of = |concurrency: &u32| Cell { mix: mix.clone(), object_size: *object_size, concurrency: *concurrency, style: style.clone() };
+                    cells.extend(self.concurrency.iter().map(of));
                 }
             }
         }
@@ -287,8 +229,13 @@ impl ThroughputSpec {
     /// What no single field shows: the field and what is wrong with it.
     ///
     /// # Errors
-    /// When a range does not divide every object size, or stands at another operation than GET.
+    /// When a range does not divide every object size or stands at another operation than GET, or styles have no names of their own.
     pub fn validate(&self) -> Result<(), (&'static str, String)> {
+        let mut names: Vec<&str> = self.style.iter().map(|style| style.name.as_str()).collect();
+        names.sort_unstable();
+        if names.len() > 1 && (names[0].is_empty() || names.windows(2).any(|pair| pair[0] == pair[1])) {
+            return Err(("style", "several styles need a name each, and no two the same: expected name = \"...\"".to_owned()));
+        }
         for entry in self.mix.iter().flatten() {
             let Some(range) = entry.range else { continue };
             if entry.operation != Operation::GetObject {

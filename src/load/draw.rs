@@ -6,31 +6,14 @@ use std::sync::Arc;
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 
-use super::{LoadSpec, Work};
-use crate::config::{Operation, PayloadMode};
-
-/// A request that is about to be sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Planned {
-    /// The operation.
-    pub operation: Operation,
-    /// The object's key; for a listing, the key after which it starts.
-    pub key: String,
-    /// Number of the body that the object holds or will hold.
-    pub body: u64,
-    /// First and last byte of a range.
-    pub range: Option<(u64, u64)>,
-    /// Whether the answer's body is compared byte for byte.
-    pub verify: bool,
-    /// Whether an object of the same size is gone when it succeeds: deleted or overwritten.
-    pub frees: bool,
-    number: u64,
-}
+use super::mix::{MixSpec, Work};
+use super::request::Request;
+use crate::config::Operation;
 
 /// Draws the requests of one slot. Slots share nothing: slot `s` of `n` writes and deletes the numbers that leave `s` when divided by `n`.
 #[derive(Debug)]
 pub struct Draw {
-    spec: Arc<LoadSpec>,
+    spec: Arc<MixSpec>,
     slot: u64,
     random: ChaCha8Rng,
     shares: u32,
@@ -40,11 +23,13 @@ pub struct Draw {
     free: VecDeque<u64>,
     written: u64,
     first_read: bool,
+    /// Number of the object that the request under way writes or deletes: its content may have another one.
+    number: u64,
 }
 
 impl Draw {
     /// The requests of slot `slot` of `spec.concurrency`.
-    pub fn new(spec: Arc<LoadSpec>, slot: u64) -> Self {
+    pub fn new(spec: Arc<MixSpec>, slot: u64) -> Self {
         let slots = u64::from(spec.concurrency);
         let is_own = |number: &u64| number % slots == slot;
         // With fewer objects than connections, each connection still has one.
@@ -58,16 +43,17 @@ impl Draw {
             }
         };
         let random = ChaCha8Rng::seed_from_u64(spec.seed ^ slot.wrapping_mul(0x9E37_79B9_7F4A_7C15));
-        Self { slot, random, shares, live, free, written: 0, first_read: true, spec }
+        Self { slot, random, shares, live, free, written: 0, first_read: true, number: 0, spec }
     }
 
-    /// The next request; `None` when everything that was to be written or deleted is.
-    pub fn next(&mut self) -> Option<Planned> {
+    /// Makes `request` the next one; false when everything that was to be written or deleted is.
+    pub fn next(&mut self, request: &mut Request) -> bool {
         let spec = Arc::clone(&self.spec);
         let (mix, doomed) = match &spec.work {
             Work::Fill { set, .. } => {
-                let number = self.free.pop_front()?;
-                return Some(self.planned(Operation::PutObject, spec.key(set, number), number));
+                let Some(number) = self.free.pop_front() else { return false };
+                self.about(request, Operation::PutObject, set, number);
+                return true;
             }
             Work::Mix { mix, doomed } => (mix, *doomed),
         };
@@ -76,39 +62,38 @@ impl Draw {
             let hit = left < entry.share;
             left = left.saturating_sub(entry.share);
             hit
-        })?;
+        });
+        let Some(entry) = entry else { return false };
         match entry.operation {
-            Operation::PutObject => Some(self.put()),
-            Operation::DeleteObject if doomed => {
-                let number = self.live.pop_front()?;
-                Some(self.planned(Operation::DeleteObject, spec.key("delete", number), number))
-            }
-            // Nothing of its own is left to delete: it writes instead, so that the mix goes on.
+            Operation::PutObject => self.put(request),
             Operation::DeleteObject => match self.live.pop_front() {
-                Some(number) => Some(self.planned(Operation::DeleteObject, spec.key("write", number), number)),
-                None => Some(self.put()),
+                Some(number) => self.about(request, Operation::DeleteObject, if doomed { "delete" } else { "write" }, number),
+                None if doomed => return false,
+                // Nothing of its own is left to delete: it writes instead, so that the mix goes on.
+                None => self.put(request),
             },
+            Operation::ListObjectsV2 => self.list(request),
             operation => {
                 let number = self.random.random_range(0..spec.objects);
-                let mut planned = self.planned(operation, spec.key("read", number), number);
+                self.about(request, operation, "read", number);
                 if let (Operation::GetObject, Some(range)) = (operation, entry.range) {
-                    let start = self.random.random_range(0..spec.bodies.size() / range.0) * range.0;
-                    planned.range = Some((start, start + range.0 - 1));
+                    let start = self.random.random_range(0..spec.size / range.0) * range.0;
+                    request.range = Some((start, start + range.0 - 1));
                 }
-                planned.verify = operation == Operation::GetObject && self.is_verified();
-                Some(planned)
+                request.verify = operation == Operation::GetObject && self.is_verified();
             }
         }
+        true
     }
 
     /// Tells how it ended: what was written may be overwritten or deleted from now on, what was deleted may be written again.
-    pub fn done(&mut self, planned: &Planned, ok: bool) {
+    pub fn done(&mut self, request: &Request, ok: bool) {
         if !matches!(self.spec.work, Work::Mix { doomed: false, .. }) {
             return;
         }
-        match (planned.operation, ok) {
-            (Operation::PutObject, true) | (Operation::DeleteObject, false) => self.live.push_back(planned.number),
-            (Operation::PutObject, false) | (Operation::DeleteObject, true) => self.free.push_back(planned.number),
+        match (request.operation, ok) {
+            (Operation::PutObject, true) | (Operation::DeleteObject, false) => self.live.push_back(self.number),
+            (Operation::PutObject, false) | (Operation::DeleteObject, true) => self.free.push_back(self.number),
             _ => {}
         }
     }
@@ -118,28 +103,40 @@ impl Draw {
         self.live.iter().copied()
     }
 
-    fn planned(&self, operation: Operation, key: String, number: u64) -> Planned {
-        Planned { operation, key, body: number, range: None, verify: false, frees: operation == Operation::DeleteObject, number }
+    fn about(&mut self, request: &mut Request, operation: Operation, set: &str, number: u64) {
+        request.reset(operation, number, self.spec.size);
+        self.spec.write_key(&mut request.key, set, number);
+        request.frees = if operation == Operation::DeleteObject { self.spec.size } else { 0 };
+        self.number = number;
+    }
+
+    /// A page of a thousand keys after a random one. Parameters in the order of their names: that is also their canonical order.
+    fn list(&mut self, request: &mut Request) {
+        let number = self.random.random_range(0..self.spec.objects);
+        request.reset(Operation::ListObjectsV2, number, 0);
+        let mut after = String::new();
+        self.spec.write_key(&mut after, "read", number);
+        let (prefix, after) = (self.spec.prefix.replace('/', "%2F"), after.replace('/', "%2F"));
+        request.query = format!("list-type=2&max-keys=1000&prefix={prefix}read%2F&start-after={after}");
     }
 
     /// The first read of each slot and a seeded share of the others.
     fn is_verified(&mut self) -> bool {
         let drawn = self.random.random::<f64>() < self.spec.verify_share;
-        std::mem::take(&mut self.first_read) || drawn
+        (std::mem::take(&mut self.first_read) && self.spec.verify_share > 0.0) || drawn
     }
 
     /// An own object that does not exist, or the oldest one again.
-    fn put(&mut self) -> Planned {
+    fn put(&mut self, request: &mut Request) {
         let is_new = !self.free.is_empty();
         let number = self.free.pop_front().or_else(|| self.live.pop_front()).unwrap_or(self.slot);
-        let mut planned = self.planned(Operation::PutObject, self.spec.key("write", number), number);
-        planned.frees = !is_new;
-        planned.body = match self.spec.payload {
-            PayloadMode::CachedSigned => self.written % self.spec.bodies.cached(),
-            PayloadMode::UniqueSigned | PayloadMode::Unsigned => self.written * u64::from(self.spec.concurrency) + self.slot,
+        self.about(request, Operation::PutObject, "write", number);
+        request.frees = if is_new { 0 } else { self.spec.size };
+        request.number = match self.spec.cached {
+            Some(cached) => self.written % cached,
+            None => self.written * u64::from(self.spec.concurrency) + self.slot,
         };
         self.written += 1;
-        planned
     }
 }
 

@@ -1,41 +1,36 @@
 //! Tests of the draw.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use super::*;
 use crate::config::{LoopKind, MixEntry};
-use crate::load::Bodies;
 use crate::units::Bytes;
 
 fn entry(operation: Operation, share: u32) -> MixEntry {
     MixEntry { operation, share, range: None }
 }
 
-fn spec(work: Work) -> Arc<LoadSpec> {
-    Arc::new(LoadSpec {
-        bucket: "b".into(),
+fn spec(work: Work) -> Arc<MixSpec> {
+    Arc::new(MixSpec {
         prefix: "p/".into(),
         work,
-        bodies: Arc::new(Bodies::new(1, 4096)),
+        size: 4096,
         objects: 20,
         existing: Arc::default(),
         concurrency: 2,
         load_loop: LoopKind::Closed,
-        payload: PayloadMode::CachedSigned,
-        verify_share: 0.0,
-        warm_up: Duration::ZERO,
-        duration: Duration::from_secs(1),
+        cached: Some(16),
+        verify_share: 0.001,
         seed: 3,
     })
 }
 
-fn drain(draw: &mut Draw, count: usize) -> Vec<Planned> {
+fn drain(draw: &mut Draw, count: usize) -> Vec<Request> {
     let mut drawn = Vec::new();
-    while drawn.len() < count {
-        let Some(planned) = draw.next() else { break };
-        draw.done(&planned, true);
-        drawn.push(planned);
+    let mut request = Request::default();
+    while drawn.len() < count && draw.next(&mut request) {
+        draw.done(&request, true);
+        drawn.push(request.clone());
     }
     drawn
 }
@@ -77,8 +72,8 @@ fn written_objects_never_exceed_their_number_and_deletions_hit_what_exists() {
 fn a_write_frees_an_object_exactly_when_it_existed() {
     let base = spec(Work::Mix { mix: vec![entry(Operation::PutObject, 1)], doomed: false });
     let existing: Arc<BTreeSet<u64>> = Arc::new([0, 2, 5].into());
-    let mut draw = Draw::new(Arc::new(LoadSpec { existing, ..LoadSpec::clone(&base) }), 0);
-    let frees: Vec<bool> = drain(&mut draw, 12).iter().map(|planned| planned.frees).collect();
+    let mut draw = Draw::new(Arc::new(MixSpec { existing, ..MixSpec::clone(&base) }), 0);
+    let frees: Vec<bool> = drain(&mut draw, 12).iter().map(|planned| planned.frees > 0).collect();
     // Ten of the twenty objects are this slot's; two of them exist.
     assert_eq!(frees, [[false; 8].as_slice(), &[true; 4]].concat());
     assert_eq!(draw.left().count(), 10);

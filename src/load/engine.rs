@@ -1,45 +1,70 @@
-//! Starts the workers, waits for them, and puts their ledgers together.
+//! Starting the workers together, stopping them together, merging what they bring back.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use rustix::event::{EventfdFlags, eventfd};
+
 use super::client::{Observed, cores};
+use super::ledger::Ledger;
+use super::steady::{Steady, mser5};
 use super::worker::{self, Report};
-use super::{Ledger, LoadError, LoadResult, LoadSpec, Steady, Stop, Work, bucket_width, mser5};
+use super::{LoadError, LoadResult, LoadSpec, Program, Progress, Stop, bucket_width};
 use crate::wire::{Account, Credentials, Link};
 
-/// What all workers of a load share. Nothing in it is written to for each request.
+/// How often names are resolved and keys asked for anew while a load runs.
+const RENEW: Duration = Duration::from_secs(20);
+
+/// What all workers of a load share.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub link: Link,
-    pub spec: Arc<LoadSpec>,
-    pub credentials: Credentials,
+    pub spec: LoadSpec,
     pub workers: u32,
     /// How many addresses the vendor has.
     pub addresses: usize,
+    /// Whether each request has to be asked for.
+    pub is_limited: bool,
+    pub ready: AtomicU32,
+    /// Wake the workers' tasks from other threads.
+    pub wakers: Vec<OwnedFd>,
+    credentials: Mutex<Credentials>,
+    generation: AtomicU64,
     epoch: OnceLock<Instant>,
-    ready: AtomicU32,
     stop: AtomicBool,
     stopped: Mutex<Option<(Stop, Duration)>>,
+    progress: Option<Arc<Progress>>,
 }
 
 impl Shared {
-    /// The end of a mix, from the start of the load; a fill has none.
-    pub fn end(&self) -> Option<Duration> {
-        matches!(self.spec.work, Work::Mix { .. }).then_some(self.spec.warm_up + self.spec.duration)
+    async fn new(link: &Link, spec: &LoadSpec, workers: u32, progress: Option<Arc<Progress>>) -> Result<Self, LoadError> {
+        let credentials = link.access.current(Account::First).await.map_err(LoadError::Credentials)?;
+        let wakers = (0..workers).map(|_| eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC).map_err(|error| LoadError::Worker(error.into())));
+        Ok(Self {
+            link: link.clone(),
+            spec: spec.clone(),
+            workers,
+            addresses: resolve(link).await,
+            is_limited: !link.meter.is_unlimited(),
+            ready: AtomicU32::new(0),
+            wakers: wakers.collect::<Result<_, _>>()?,
+            credentials: Mutex::new(credentials.unwrap_or_else(|| link.access.credentials.clone())),
+            generation: AtomicU64::new(0),
+            epoch: OnceLock::new(),
+            stop: AtomicBool::new(false),
+            stopped: Mutex::new(None),
+            progress,
+        })
     }
     /// Time since the start of the load.
-    pub fn elapsed(&self) -> Duration {
+    fn elapsed(&self) -> Duration {
         self.epoch.get().map_or(Duration::ZERO, Instant::elapsed)
     }
-    /// Waits until every worker has opened its connections: then the load starts for all of them.
-    pub async fn start_together(&self) {
-        self.ready.fetch_add(1, Ordering::AcqRel);
-        while self.ready.load(Ordering::Acquire) < self.workers && !self.is_stopped() {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-        self.epoch.get_or_init(Instant::now);
+    /// The moment at which the load starts for all workers: the first caller's.
+    pub fn start_clock(&self) -> Instant {
+        *self.epoch.get_or_init(Instant::now)
     }
     /// Whether no further request may be started.
     pub fn is_stopped(&self) -> bool {
@@ -50,6 +75,28 @@ impl Shared {
         let at = self.elapsed();
         self.stopped.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert((why, at));
         self.stop.store(true, Ordering::Relaxed);
+    }
+    /// How often the keys have changed.
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Relaxed)
+    }
+    /// The keys, and how often they have changed.
+    pub fn keys(&self) -> (u64, Credentials) {
+        let credentials = self.credentials.lock().unwrap_or_else(PoisonError::into_inner);
+        (self.generation(), credentials.clone())
+    }
+    fn renew(&self, fresh: Credentials) {
+        let mut credentials = self.credentials.lock().unwrap_or_else(PoisonError::into_inner);
+        if *credentials != fresh {
+            *credentials = fresh;
+            self.generation.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+    /// Shows a worker's ledger to who watches the load.
+    pub fn show(&self, worker: u32, ledger: &Ledger) {
+        if let Some(progress) = &self.progress {
+            progress.show(worker as usize, self.elapsed(), ledger);
+        }
     }
 }
 
@@ -62,32 +109,33 @@ impl Drop for StopOnDrop {
     }
 }
 
-/// Runs a load to its end and waits for every request in flight.
+/// Runs a program to its end and waits for every request in flight. `progress` is told how it goes.
 ///
 /// # Errors
 /// When it cannot start. A vendor that does not answer is no error here: the ledger holds its failures.
-pub async fn run(link: &Link, spec: &LoadSpec) -> Result<LoadResult, LoadError> {
-    let credentials = link.access.current(Account::First).await.map_err(LoadError::Credentials)?;
-    let credentials = credentials.unwrap_or_else(|| link.access.credentials.clone());
-    let shared = Arc::new(Shared {
-        link: link.clone(),
-        spec: Arc::new(spec.clone()),
-        credentials,
-        workers: cores().min(spec.concurrency),
-        addresses: addresses(link).await,
-        epoch: OnceLock::new(),
-        ready: AtomicU32::new(0),
-        stop: AtomicBool::new(false),
-        stopped: Mutex::new(None),
-    });
+pub async fn run(link: &Link, spec: &LoadSpec, program: Arc<dyn Program>, progress: Option<Arc<Progress>>) -> Result<LoadResult, LoadError> {
+    let workers = cores().min(spec.concurrency).max(1);
+    let shared = Arc::new(Shared::new(link, spec, workers, progress).await?);
     let _guard = StopOnDrop(Arc::clone(&shared));
     let mut threads = Vec::new();
-    for index in 0..shared.workers {
-        let own = Arc::clone(&shared);
-        let thread = std::thread::Builder::new().name(format!("load-{index}")).spawn(move || worker::run(&own, index));
+    for index in 0..workers {
+        let (own, program) = (Arc::clone(&shared), Arc::clone(&program));
+        let body = move || {
+            let report = worker::run(&own, index, program.as_ref());
+            if report.is_err() {
+                // The others must not wait for it.
+                own.stop.store(true, Ordering::Relaxed);
+            }
+            report
+        };
+        let thread = std::thread::Builder::new().name(format!("load-{index}")).spawn(body);
         threads.push(thread.map_err(LoadError::Worker)?);
     }
-    let joined = tokio::task::spawn_blocking(move || threads.into_iter().map(|thread| thread.join()).collect::<Vec<_>>()).await;
+    let joining = tokio::task::spawn_blocking(move || threads.into_iter().map(|thread| thread.join()).collect::<Vec<_>>());
+    let joined = tokio::select! {
+        joined = joining => joined,
+        never = renew(&shared) => match never {},
+    };
     let mut reports = Vec::new();
     for joined in joined.map_err(|error| LoadError::Worker(std::io::Error::other(error)))? {
         let report = joined.map_err(|_| LoadError::Worker(std::io::Error::other("a load worker panicked")))?;
@@ -97,21 +145,32 @@ pub async fn run(link: &Link, spec: &LoadSpec) -> Result<LoadResult, LoadError> 
 }
 
 /// Resolves every endpoint; one that cannot be resolved counts as one address, which the requests to it will show.
-async fn addresses(link: &Link) -> usize {
-    let endpoints = if link.access.dial_to.is_some() { 1 } else { link.access.endpoints.len() };
+async fn resolve(link: &Link) -> usize {
     let mut count = 0;
-    for endpoint in 0..endpoints {
+    for endpoint in 0..link.net.book.len() {
         count += link.net.book.addresses(endpoint).await.map_or(1, |addresses| addresses.len());
     }
     count
 }
 
+/// Keeps addresses and keys fresh for as long as the load runs.
+async fn renew(shared: &Shared) -> std::convert::Infallible {
+    loop {
+        tokio::time::sleep(RENEW).await;
+        resolve(&shared.link).await;
+        // Where the refresh command fails, the old keys are used on: the vendor's answers will show it.
+        if let Ok(Some(fresh)) = shared.link.access.current(Account::First).await {
+            shared.renew(fresh);
+        }
+    }
+}
+
 fn conclude(shared: &Shared, reports: &[Report]) -> LoadResult {
     let spec = &shared.spec;
-    let mut ledger = Ledger::new(bucket_width(spec.duration));
+    let mut ledger = Ledger::new(bucket_width(spec.span()));
     reports.iter().for_each(|report| ledger.merge(&report.ledger));
     let stopped = shared.stopped.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    let planned_end = shared.end().unwrap_or_else(|| shared.elapsed());
+    let planned_end = spec.end().unwrap_or_else(|| shared.elapsed());
     let to = stopped.as_ref().map_or(planned_end, |(_, at)| planned_end.min(*at));
     let steady = mser5(&rates(&ledger, spec.warm_up, to));
     let cut = if let Steady::After(buckets) = steady { ledger.bucket() * buckets as u32 } else { Duration::ZERO };
@@ -125,7 +184,8 @@ fn conclude(shared: &Shared, reports: &[Report]) -> LoadResult {
         schedule_lag: ledger.schedule_lag.clone(),
         latency_ms_p50: ledger.window_of_all(from, to).response.quantile_ms(0.5),
     };
-    LoadResult { from, to, steady, client_load: observed.judge(), stopped, ledger }
+    let cpu = (observed.process, observed.wall);
+    LoadResult { from, to, steady, client_load: observed.judge(), cpu: cpu.0, cpu_wall: cpu.1, stopped, ledger }
 }
 
 /// What each bucket achieved: bytes where any moved, else requests.

@@ -30,6 +30,10 @@ impl Latencies {
     pub fn count(&self) -> u64 {
         self.0.len()
     }
+    /// The mean in seconds; `None` without samples.
+    pub fn mean_s(&self) -> Option<f64> {
+        (self.count() > 0).then(|| self.0.mean() / 1e6)
+    }
     /// The quantile in ms. `None` where so few were recorded that none of them lies beyond it (p99 needs 100): it is never invented.
     pub fn quantile_ms(&self, quantile: f64) -> Option<f64> {
         // Rounded: 1 / (1 - 0.99) is a little more than 100.

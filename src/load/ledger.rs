@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::latency::Latencies;
+use super::request::Failure;
 use crate::config::Operation;
 
 /// One request as the client saw it. Times count from the start of the load.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sample {
     /// The operation.
     pub operation: Operation,
@@ -21,8 +22,8 @@ pub struct Sample {
     pub end: Duration,
     /// Object bytes moved.
     pub payload_bytes: u64,
-    /// The class of the failure: `status 503`, `connection`, `timeout`, `truncated` or `corrupt`.
-    pub failure: Option<String>,
+    /// How it failed.
+    pub failure: Option<Failure>,
 }
 
 /// Counts and latencies of an operation in a span of time.
@@ -31,9 +32,11 @@ pub struct Tally {
     /// Requests that succeeded.
     pub ok: u64,
     /// Failed requests by class.
-    pub errors: BTreeMap<String, u64>,
+    pub errors: BTreeMap<Failure, u64>,
     /// Object bytes moved by requests that succeeded, each spread evenly over its duration.
     pub payload_bytes: f64,
+    /// Start to end of all requests together, failed ones included.
+    pub busy_s: f64,
     /// Start to end, of requests that succeeded.
     pub service: Latencies,
     /// Due to end, of requests that succeeded.
@@ -47,9 +50,10 @@ impl Tally {
     pub fn merge(&mut self, other: &Tally) {
         self.ok += other.ok;
         for (class, count) in &other.errors {
-            *self.errors.entry(class.clone()).or_default() += count;
+            *self.errors.entry(*class).or_default() += count;
         }
         self.payload_bytes += other.payload_bytes;
+        self.busy_s += other.busy_s;
         self.service.merge(&other.service);
         self.response.merge(&other.response);
         self.first_byte.merge(&other.first_byte);
@@ -64,6 +68,7 @@ impl Tally {
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Ledger {
     bucket: Duration,
+    sums: (u64, u64, u64),
     operations: BTreeMap<Operation, Vec<Tally>>,
     /// Requests of an open loop that were due while all connections were busy and started more than 1 ms late.
     pub late: u64,
@@ -104,8 +109,10 @@ impl Ledger {
     pub fn record(&mut self, sample: &Sample) {
         let index = self.index(sample.due);
         let tally = self.tally(sample.operation, index);
-        if let Some(class) = &sample.failure {
-            *tally.errors.entry(class.clone()).or_default() += 1;
+        tally.busy_s += sample.end.saturating_sub(sample.start).as_secs_f64();
+        if let Some(class) = sample.failure {
+            *tally.errors.entry(class).or_default() += 1;
+            self.sums.1 += 1;
             return;
         }
         tally.ok += 1;
@@ -114,6 +121,8 @@ impl Ledger {
         if let Some(first_byte) = sample.first_byte {
             tally.first_byte.record(first_byte.saturating_sub(sample.start));
         }
+        self.sums.0 += 1;
+        self.sums.2 += sample.payload_bytes;
         self.spread(sample);
     }
     fn spread(&mut self, sample: &Sample) {
@@ -135,6 +144,7 @@ impl Ledger {
                 self.tally(*operation, index).merge(tally);
             }
         }
+        self.sums = (self.sums.0 + other.sums.0, self.sums.1 + other.sums.1, self.sums.2 + other.sums.2);
         self.late += other.late;
         self.dropped += other.dropped;
         self.verified += other.verified;
@@ -142,6 +152,10 @@ impl Ledger {
         self.loop_lag.merge(&other.loop_lag);
         self.unwritten.extend(&other.unwritten);
         self.left.extend(&other.left);
+    }
+    /// Requests that succeeded, requests that failed, and object bytes moved so far.
+    pub fn sums(&self) -> (u64, u64, u64) {
+        (self.sums.0, self.sums.1, self.sums.2)
     }
     /// The operations that were sent.
     pub fn operations(&self) -> impl Iterator<Item = Operation> + '_ {
@@ -197,12 +211,12 @@ mod tests {
     #[test]
     fn a_failed_request_has_a_class_but_no_latency_and_no_bytes() {
         let mut ledger = Ledger::new(MS(100));
-        ledger.record(&Sample { failure: Some("status 503".into()), ..get(0, 0, 5, 1000) });
+        ledger.record(&Sample { failure: Some(Failure::Status(503)), ..get(0, 0, 5, 1000) });
         let mut merged = Ledger::new(MS(100));
         merged.merge(&ledger);
         merged.merge(&ledger);
         let tally = merged.window_of_all(MS(0), MS(100));
-        assert_eq!((tally.ok, tally.failed(), tally.errors["status 503"], tally.service.count()), (0, 2, 2, 0));
+        assert_eq!((tally.ok, tally.failed(), tally.errors[&Failure::Status(503)], tally.service.count()), (0, 2, 2, 0));
         assert_eq!(tally.payload_bytes, 0.0);
     }
 }

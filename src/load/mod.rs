@@ -1,92 +1,104 @@
 //! The load engine: many small requests or large bodies, measured without measuring the client.
 //!
-//! The seam is [`run`]: a [`LoadSpec`] goes in, a [`LoadResult`] comes out. Workers are current-thread runtimes on their own OS
-//! threads; each drives its share of the connections with a lean HTTP/1.1 path of its own over the wire's dialer and signatures.
-//! Invariants: nothing retries; every request is admitted by and counted in the link's meter; percentiles are taken from merged
-//! histograms; no fault point is in here.
+//! The seam is [`run`]: a [`LoadSpec`] and a [`Program`] go in, a [`LoadResult`] comes out. Each worker is an OS thread with an event loop of
+//! its own; its tasks send through connections that stay with it. Invariants: nothing retries; every request is admitted by and counted in
+//! the link's meter; no lock, atomic or allocation belongs to a request; percentiles are taken from merged histograms; no fault point is in
+//! here.
 
 mod arrivals;
 mod client;
-mod connection;
 mod content;
 mod draw;
 mod engine;
+mod hashes;
+mod http;
+mod ladder;
 mod latency;
 mod ledger;
+mod mix;
+mod null;
+mod progress;
+mod reactor;
+mod request;
+mod s3;
 mod sign;
+mod socket;
 mod steady;
-mod timer;
+mod streaming;
+mod usage;
 mod worker;
 
-pub use client::cores;
-pub use content::Bodies;
+pub use client::{cores, process_cpu};
+pub use content::{Content, Extent, Stamping};
 pub use engine::run;
+pub use hashes::Hashes;
+pub use ladder::{Climb, Rung, RungKind, climb, fill};
 pub use latency::Latencies;
 pub use ledger::{Ledger, Sample, Tally};
+pub use mix::{Mix, MixSpec, Work};
+pub use null::{NULL_SEED, NullServer};
+pub use progress::{Glance, Progress};
+pub use reactor::{Bell, Reactor, Task};
+pub use request::{Answer, Failure, Request};
 pub use steady::{Steady, mser5};
+pub use worker::{Lane, Worker};
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::{LoopKind, MixEntry, PayloadMode};
 use crate::model::ClientLoad;
 
-/// What to send.
+/// What holds for a whole load, whatever its program sends.
 #[derive(Debug, Clone)]
 pub struct LoadSpec {
     /// The bucket.
     pub bucket: String,
-    /// Every key starts with this; plain ASCII without characters that a URL encodes.
-    pub prefix: String,
-    /// What is done with the objects.
-    pub work: Work,
-    /// The objects' bodies.
-    pub bodies: Arc<Bodies>,
-    /// How many objects are read, and how many each load keeps written at most.
-    pub objects: u64,
-    /// Numbers of the objects of the set `write` that exist already.
-    pub existing: Arc<BTreeSet<u64>>,
-    /// Requests in flight at most.
+    /// What the objects hold.
+    pub content: Arc<Content>,
+    /// What signs and checks the bodies of writes.
+    pub hashes: Arc<Hashes>,
+    /// How the bodies of writes are signed.
+    pub payload: crate::config::PayloadMode,
+    /// What is done with bodies that are read and not compared.
+    pub receive: Receive,
+    /// Whether a connection carries more than one request.
+    pub keep_alive: bool,
+    /// Whether requests are signed. False is for a server that does not ask: a rung of the calibration.
+    pub is_signed: bool,
+    /// Connections in all.
     pub concurrency: u32,
-    /// Closed or open loop.
-    pub load_loop: LoopKind,
-    /// What PUT sends.
-    pub payload: PayloadMode,
-    /// Share of the reads that are compared byte for byte, 0 to 1; the first read of each connection always is.
-    pub verify_share: f64,
     /// Time before the measurement.
     pub warm_up: Duration,
-    /// Measured time.
-    pub duration: Duration,
-    /// What is drawn depends on this alone.
-    pub seed: u64,
+    /// Measured time; absent where the program ends by itself.
+    pub duration: Option<Duration>,
 }
 
 impl LoadSpec {
-    /// Key of an object: `set` is `read`, `delete` or `write`.
-    pub fn key(&self, set: &str, number: u64) -> String {
-        format!("{}{set}/{number:08}", self.prefix)
+    /// When the load ends, from its start.
+    pub fn end(&self) -> Option<Duration> {
+        self.duration.map(|duration| self.warm_up + duration)
+    }
+    /// The measured time that its records are laid out for.
+    pub fn span(&self) -> Duration {
+        self.duration.unwrap_or(Duration::from_secs(40))
     }
 }
 
-/// What is done with the objects.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Work {
-    /// Write each of these objects of a set once, then end.
-    Fill {
-        /// `read` or `delete`.
-        set: &'static str,
-        /// Which.
-        numbers: Vec<u64>,
-    },
-    /// Draw operations by their shares until the time is over.
-    Mix {
-        /// The operations.
-        mix: Vec<MixEntry>,
-        /// Deletions take the objects of the set `delete` and end the load when these are used up.
-        doomed: bool,
-    },
+/// What is done with the bytes of a body that is read and not compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Receive {
+    /// They are copied into the client's memory, as every application does.
+    #[default]
+    Copy,
+    /// The kernel throws them away uncopied where the connection is plain: the least that a client can do.
+    Discard,
+}
+
+/// What the connections of a load do.
+pub trait Program: Send + Sync {
+    /// The tasks of one worker. Each opens its connections, calls [`Worker::start`] once, sends until it has nothing left or
+    /// [`Worker::is_over`], and calls [`Worker::finish`] at its end.
+    fn tasks<'w>(&'w self, worker: &'w Worker) -> Vec<Task<'w>>;
 }
 
 /// Why a load ended before its time.
@@ -113,6 +125,10 @@ pub struct LoadResult {
     pub steady: Steady,
     /// The client's own load.
     pub client_load: ClientLoad,
+    /// CPU time of this process over `cpu_wall`.
+    pub cpu: Duration,
+    /// From the end of the warm-up to the end of the load.
+    pub cpu_wall: Duration,
     /// Why and when it ended early.
     pub stopped: Option<(Stop, Duration)>,
 }
@@ -134,11 +150,12 @@ pub fn bucket_width(duration: Duration) -> Duration {
         0..2_000 => 25,
         2_000..5_000 => 50,
         5_000..40_000 => 200,
-        _ => 1000,
+        // About as many again for each longer load: memory does not grow with its time.
+        millis => (millis / 40).next_multiple_of(1000) as u64,
     })
 }
 
 /// Width of a point of the recorded series.
 pub fn series_width(duration: Duration) -> Duration {
-    Duration::from_millis(if duration < Duration::from_secs(5) { 100 } else { 1000 })
+    if duration < Duration::from_secs(5) { Duration::from_millis(100) } else { bucket_width(duration).max(Duration::from_secs(1)) }
 }

@@ -1,95 +1,223 @@
-//! Signed headers of the load engine's requests, with the signing key kept for the day.
+//! Heads of signed requests, written into a reused buffer with what a thread need not compute twice.
+//!
+//! The main type is [`Signer`]: the key of the day is kept as HMAC states, the date as text for a second.
 
-use super::Bodies;
-use crate::config::PayloadMode;
+use std::io::Write as _;
+use std::time::{Duration, Instant};
+
+use ring::digest::{SHA256, digest};
+use ring::hmac;
+
 use crate::wire::Credentials;
-use crate::wire::sigv4::{EMPTY_SHA256, Header, Request, Scope, SigningKey, UNSIGNED_PAYLOAD, sign_with};
+use crate::wire::sigv4::{ALGORITHM, Scope, SigningKey};
 
-/// Signs for one account.
-pub(super) struct Signer {
+/// Headers of a request at most.
+const HEADERS: usize = 12;
+
+/// What a request's head says.
+#[derive(Debug, Clone, Copy)]
+pub struct Parts<'a> {
+    /// `GET`, `PUT`, ...
+    pub method: &'a str,
+    /// `/bucket`, or nothing where the host names the bucket.
+    pub base: &'a str,
+    /// The key, percent-encoded; empty for the bucket itself.
+    pub key: &'a str,
+    /// The query in canonical order and encoding, without `?`.
+    pub query: &'a str,
+    /// Value of the Host header.
+    pub host: &'a str,
+    /// Value of the Range header; empty for none.
+    pub range: &'a str,
+    /// SHA-256 of the body in hexadecimal, or a word that stands for it.
+    pub hash: &'a str,
+    /// Name and value of a checksum header.
+    pub checksum: Option<(&'static str, &'a str)>,
+    /// Bytes of the body where one is sent.
+    pub length: Option<u64>,
+    /// Bytes of an aws-chunked body before it was cut into chunks.
+    pub decoded_length: Option<&'a str>,
+}
+
+/// Writes signed heads for one account.
+pub struct Signer {
     credentials: Credentials,
     region: String,
-    payload: PayloadMode,
-    key: Option<(String, SigningKey)>,
+    state: Option<State>,
+    canonical: Vec<u8>,
+    to_sign: Vec<u8>,
+}
+
+/// What holds for a second.
+struct State {
+    until: Instant,
+    time: String,
+    scope: String,
+    key: hmac::Key,
+    date: String,
+}
+
+impl std::fmt::Debug for Signer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Signer(***)")
+    }
+}
+
+/// Hexadecimal digits of a digest, as text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hex([u8; 64]);
+
+impl Hex {
+    /// The digits of a SHA-256.
+    pub fn of(digest: &[u8]) -> Self {
+        let mut hex = [b'0'; 64];
+        // A digest has half as many bytes: this cannot fail.
+        let _ = hex::encode_to_slice(digest, &mut hex);
+        Self(hex)
+    }
+    /// As text.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
 }
 
 impl Signer {
-    pub(super) fn new(credentials: Credentials, region: &str, payload: PayloadMode) -> Self {
-        Self { credentials, region: region.to_owned(), payload, key: None }
+    /// Signs with these keys.
+    pub fn new(credentials: Credentials, region: &str) -> Self {
+        Self { credentials, region: region.to_owned(), state: None, canonical: Vec::new(), to_sign: Vec::new() }
     }
 
-    /// All headers of a request, the signature last. `put` is the body of a PUT, as bodies and number.
-    pub(super) fn headers(&mut self, method: &str, target: &str, host: &str, range: Option<String>, put: Option<(&Bodies, u64)>) -> Vec<Header> {
+    /// Signs with other keys from now on.
+    pub fn renew(&mut self, credentials: Credentials) {
+        (self.credentials, self.state) = (credentials, None);
+    }
+
+    fn refresh(&mut self, now: Instant) {
+        if self.state.as_ref().is_some_and(|state| now < state.until) {
+            return;
+        }
         let scope = Scope::now(&self.region, "s3");
-        let hash = match put {
-            None => EMPTY_SHA256.to_owned(),
-            Some(_) if self.payload == PayloadMode::Unsigned => UNSIGNED_PAYLOAD.to_owned(),
-            Some((bodies, number)) => bodies.sha256(number),
-        };
-        let mut headers = vec![("host".to_owned(), host.as_bytes().to_vec())];
-        let mut add = |name: &str, value: &str| headers.push((name.to_owned(), value.as_bytes().to_vec()));
-        if let Some(range) = &range {
-            add("range", range);
-        }
-        add("x-amz-content-sha256", &hash);
-        add("x-amz-date", &scope.time);
-        if let Some(token) = &self.credentials.session_token {
-            add("x-amz-security-token", token.expose());
-        }
-        let names: Vec<String> = headers.iter().map(|(name, _)| name.clone()).collect();
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let key = self.key(&scope);
-        let request = Request { method, target, headers: &headers };
-        let signature = sign_with(&request, &names, &hash, self.credentials.access_key.expose(), key, &scope);
-        headers.push(("authorization".to_owned(), signature.authorization().into_bytes()));
-        headers
+        let kept = self.state.take().filter(|state| state.date == scope.date).map(|state| state.key);
+        let derive = || hmac::Key::new(hmac::HMAC_SHA256, SigningKey::new(self.credentials.secret_key.expose(), &scope).as_bytes());
+        let key = kept.unwrap_or_else(derive);
+        // Half a second: the date is never older than one and a half.
+        let until = now + Duration::from_millis(500);
+        self.state = Some(State { until, scope: scope.credential_scope(), time: scope.time, date: scope.date, key });
     }
 
-    fn key(&mut self, scope: &Scope) -> SigningKey {
-        match &self.key {
-            Some((date, key)) if *date == scope.date => key.clone(),
-            _ => {
-                let key = SigningKey::new(self.credentials.secret_key.expose(), scope);
-                self.key = Some((scope.date.clone(), key.clone()));
-                key
+    /// The date and scope of the last head, and what signs its chunks.
+    pub fn seed(&self) -> Option<(String, String, hmac::Key)> {
+        self.state.as_ref().map(|state| (state.time.clone(), state.scope.clone(), state.key.clone()))
+    }
+
+    /// Appends the head of a request without date and signature, for a server that does not ask.
+    pub fn render_unsigned(out: &mut Vec<u8>, parts: &Parts<'_>) {
+        let headers = [("host", parts.host), ("range", parts.range)];
+        write_head(out, parts, if parts.range.is_empty() { &headers[..1] } else { &headers });
+        out.extend_from_slice(b"\r\n");
+    }
+
+    /// Appends the head of a request to `out`; returns its signature.
+    pub fn render(&mut self, out: &mut Vec<u8>, parts: &Parts<'_>) -> Hex {
+        self.refresh(Instant::now());
+        let Self { credentials, state: Some(state), canonical, to_sign, .. } = self else { return Hex([b'0'; 64]) };
+        let token = credentials.session_token.as_ref().map_or("", |token| token.expose());
+        // In the order of their names, as they are signed.
+        let mut headers: [(&str, &str); HEADERS] = [("", ""); HEADERS];
+        let mut count = 0;
+        let mut add = |name, value| {
+            if value != "" {
+                headers[count] = (name, value);
+                count += 1;
             }
+        };
+        let decoded_length = parts.decoded_length.unwrap_or("");
+        add("content-encoding", if decoded_length.is_empty() { "" } else { "aws-chunked" });
+        add("host", parts.host);
+        add("range", parts.range);
+        if let Some((name, value)) = parts.checksum {
+            add(name, value);
         }
+        add("x-amz-content-sha256", parts.hash);
+        add("x-amz-date", &state.time);
+        add("x-amz-decoded-content-length", decoded_length);
+        add("x-amz-security-token", token);
+        let headers = &headers[..count];
+        canonical_request(canonical, parts, headers);
+        to_sign.clear();
+        let hash = Hex::of(digest(&SHA256, canonical).as_ref());
+        for piece in [ALGORITHM, "\n", &state.time, "\n", &state.scope, "\n", hash.as_str()] {
+            to_sign.extend_from_slice(piece.as_bytes());
+        }
+        let signature = Hex::of(hmac::sign(&state.key, to_sign).as_ref());
+        write_head(out, parts, headers);
+        let pieces = ["authorization: ", ALGORITHM, " Credential=", credentials.access_key.expose(), "/", &state.scope, ", SignedHeaders="];
+        pieces.iter().for_each(|piece| out.extend_from_slice(piece.as_bytes()));
+        names(out, headers);
+        for piece in [", Signature=", signature.as_str(), "\r\n\r\n"] {
+            out.extend_from_slice(piece.as_bytes());
+        }
+        signature
+    }
+}
+
+/// Path and query as they are sent: the path is percent-encoded once, as it is signed.
+fn target(out: &mut Vec<u8>, parts: &Parts<'_>) {
+    out.extend_from_slice(parts.base.as_bytes());
+    if parts.base.is_empty() || !parts.key.is_empty() {
+        out.push(b'/');
+        out.extend_from_slice(parts.key.as_bytes());
+    }
+}
+
+fn names(out: &mut Vec<u8>, headers: &[(&str, &str)]) {
+    for (index, (name, _)) in headers.iter().enumerate() {
+        if index > 0 {
+            out.push(b';');
+        }
+        out.extend_from_slice(name.as_bytes());
+    }
+}
+
+fn canonical_request(out: &mut Vec<u8>, parts: &Parts<'_>, headers: &[(&str, &str)]) {
+    out.clear();
+    out.extend_from_slice(parts.method.as_bytes());
+    out.push(b'\n');
+    target(out, parts);
+    out.push(b'\n');
+    out.extend_from_slice(parts.query.as_bytes());
+    out.push(b'\n');
+    for (name, value) in headers {
+        for piece in [name, ":", value, "\n"] {
+            out.extend_from_slice(piece.as_bytes());
+        }
+    }
+    out.push(b'\n');
+    names(out, headers);
+    out.push(b'\n');
+    out.extend_from_slice(parts.hash.as_bytes());
+}
+
+fn write_head(out: &mut Vec<u8>, parts: &Parts<'_>, headers: &[(&str, &str)]) {
+    out.extend_from_slice(parts.method.as_bytes());
+    out.push(b' ');
+    target(out, parts);
+    if !parts.query.is_empty() {
+        out.push(b'?');
+        out.extend_from_slice(parts.query.as_bytes());
+    }
+    out.extend_from_slice(b" HTTP/1.1\r\n");
+    for (name, value) in headers {
+        for piece in [name, ": ", value, "\r\n"] {
+            out.extend_from_slice(piece.as_bytes());
+        }
+    }
+    if let Some(length) = parts.length {
+        // Writing to memory does not fail.
+        let _ = write!(out, "content-length: {length}\r\n");
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::Secret;
-    use crate::wire::sigv4::sign_headers;
-
-    fn keys() -> Credentials {
-        Credentials { access_key: Secret::new("a"), secret_key: Secret::new("s"), session_token: Some(Secret::new("t")) }
-    }
-
-    fn value<'a>(headers: &'a [Header], name: &str) -> &'a [u8] {
-        &headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).unwrap().1
-    }
-
-    #[test]
-    fn a_kept_key_signs_as_a_fresh_one_does() {
-        let mut signer = Signer::new(keys(), "us-east-1", PayloadMode::CachedSigned);
-        let bodies = Bodies::new(1, 100);
-        for (method, range, put) in [("GET", Some("bytes=0-9".to_owned()), None), ("PUT", None, Some((&bodies, 3)))] {
-            let own = signer.headers(method, "/bucket/key", "host:1", range, put);
-            let hash = put.map_or(EMPTY_SHA256.to_owned(), |(bodies, number)| bodies.sha256(number));
-            let mut headers: Vec<Header> = own.iter().filter(|(name, _)| name != "authorization").cloned().collect();
-            let time = String::from_utf8(value(&own, "x-amz-date").to_vec()).unwrap();
-            let scope = Scope { date: time[..8].to_owned(), time, ..Scope::now("us-east-1", "s3") };
-            sign_headers(method, "/bucket/key", &mut headers, &hash, &keys(), &scope);
-            assert_eq!(value(&own, "authorization"), value(&headers, "authorization"), "{method}");
-        }
-    }
-
-    #[test]
-    fn an_unsigned_payload_is_named_and_not_hashed() {
-        let bodies = Bodies::new(1, 100);
-        let headers = Signer::new(keys(), "r", PayloadMode::Unsigned).headers("PUT", "/b/k", "h", None, Some((&bodies, 3)));
-        assert_eq!(value(&headers, "x-amz-content-sha256"), UNSIGNED_PAYLOAD.as_bytes());
-    }
-}
+#[path = "sign_tests.rs"]
+mod tests;

@@ -1,33 +1,55 @@
-//! A worker: one OS thread with its own runtime, its share of the connections, its own ledger.
+//! A worker: one OS thread with its own event loop, its share of the connections, its own ledger.
+//!
+//! The main type is [`Worker`]: what a program's tasks send through. Nothing in it is shared with another thread while a load runs, but
+//! the flag that ends it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
-use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
-use tokio::task::{JoinSet, LocalSet};
-
-use super::arrivals::Arrivals;
 use super::bucket_width;
 use super::client::{process_cpu, thread_cpu};
-use super::connection::{Answer, Lane, Messenger};
-use super::draw::{Draw, Planned};
 use super::engine::Shared;
+use super::hashes::Sum;
 use super::ledger::{Ledger, Sample};
-use super::timer::Timer;
-use super::{Stop, Work};
-use crate::config::LoopKind;
+use super::reactor::{Bell, Reactor};
+use super::request::{Answer, Request};
+use super::s3::{S3Lane, scratch};
+use super::sign::Signer;
+use super::usage::Counts;
+use super::{Program, Stop};
 
-/// A start that is later than this counts as late.
-const LATE: Duration = Duration::from_millis(1);
-/// How often a worker looks at its own lateness.
-const LOOK: Duration = Duration::from_millis(5);
 /// Wait after a failed connection, so that a server that is down is not flooded.
 const AFTER_FAILURE: Duration = Duration::from_millis(10);
+/// How often the workers look whether all of them are ready.
+const READY: Duration = Duration::from_micros(500);
+/// How often a worker looks at its own lateness.
+const LOOK: Duration = Duration::from_millis(5);
 
-/// A fill is given up when so many of its writes fail, and a quarter of the objects.
-const FAILING: u64 = 8;
+/// One thread of a load.
+#[derive(Debug)]
+pub struct Worker {
+    /// What all workers share.
+    pub(super) shared: Arc<Shared>,
+    /// Which of the workers it is, from 0.
+    pub index: u32,
+    /// Its event loop.
+    pub reactor: Reactor,
+    pub(super) scratch: RefCell<Vec<u8>>,
+    pub(super) signer: RefCell<Signer>,
+    pub(super) ledger: RefCell<Ledger>,
+    counts: RefCell<Counts>,
+    epoch: Cell<Option<Instant>>,
+    arrived: Cell<usize>,
+    running: Cell<usize>,
+    tasks: Cell<usize>,
+    stopped: Cell<bool>,
+    keys: Cell<u64>,
+    readings: Cell<(Option<Reading>, Option<Reading>)>,
+    started: Bell,
+}
 
 /// What one worker brings back. The CPU times are those of the measured time.
 #[derive(Debug)]
@@ -38,56 +60,6 @@ pub(super) struct Report {
     pub thread_cpu: Duration,
 }
 
-/// What the connections of one worker share.
-struct Desk {
-    shared: Arc<Shared>,
-    messenger: Messenger,
-    ledger: RefCell<Ledger>,
-    arrivals: Option<RefCell<Arrivals>>,
-}
-
-/// Runs worker `index` to the end of the load.
-pub(super) fn run(shared: &Arc<Shared>, index: u32) -> io::Result<Report> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    LocalSet::new().block_on(&runtime, work(shared, index))
-}
-
-async fn work(shared: &Arc<Shared>, index: u32) -> io::Result<Report> {
-    let spec = &shared.spec;
-    let arrivals = match spec.load_loop {
-        LoopKind::Closed => None,
-        LoopKind::Open { rate_per_s } => {
-            let own = spec.seed ^ u64::from(index).wrapping_mul(0xD1B5_4A32_D192_ED03);
-            Some(RefCell::new(Arrivals::new(own, rate_per_s / f64::from(shared.workers))))
-        }
-    };
-    let ledger = RefCell::new(Ledger::new(bucket_width(spec.duration)));
-    let desk = Rc::new(Desk { messenger: Messenger::new(shared), ledger, arrivals, shared: Arc::clone(shared) });
-    let mut opening = JoinSet::new();
-    for number in (index..spec.concurrency).step_by(shared.workers as usize) {
-        let slot = Slot::new(Rc::clone(&desk), number)?;
-        opening.spawn_local(slot.open());
-    }
-    let slots = opening.join_all().await;
-    shared.start_together().await;
-    let mut running = JoinSet::new();
-    slots.into_iter().for_each(|slot| drop(running.spawn_local(slot.run())));
-    let watch = Rc::new(RefCell::new(Watch::default()));
-    let watching = tokio::task::spawn_local(watch_over(Rc::clone(&desk), Timer::new()?, Rc::clone(&watch)));
-    while let Some(done) = running.join_next().await {
-        done.map_err(io::Error::other)?;
-    }
-    watching.abort();
-    let watch = watch.borrow();
-    let (begin, end) = (watch.begin.unwrap_or_default(), watch.end.unwrap_or_else(|| Reading::now(shared)));
-    Ok(Report {
-        ledger: desk.ledger.take(),
-        wall: end.at.saturating_sub(begin.at),
-        process_cpu: end.process.saturating_sub(begin.process),
-        thread_cpu: end.thread.saturating_sub(begin.thread),
-    })
-}
-
 #[derive(Debug, Clone, Copy, Default)]
 struct Reading {
     at: Duration,
@@ -95,152 +67,243 @@ struct Reading {
     thread: Duration,
 }
 
-impl Reading {
-    fn now(shared: &Shared) -> Self {
-        Self { at: shared.elapsed(), process: process_cpu(), thread: thread_cpu() }
+/// Runs worker `index` to the end of the load.
+pub(super) fn run(shared: &Arc<Shared>, index: u32, program: &dyn Program) -> io::Result<Report> {
+    let (generation, credentials) = shared.keys();
+    let worker = Worker {
+        shared: Arc::clone(shared),
+        index,
+        reactor: Reactor::new()?,
+        scratch: scratch(),
+        signer: RefCell::new(Signer::new(credentials, &shared.link.access.region)),
+        ledger: RefCell::new(Ledger::new(bucket_width(shared.spec.span()))),
+        counts: RefCell::default(),
+        epoch: Cell::new(None),
+        arrived: Cell::new(0),
+        running: Cell::new(0),
+        tasks: Cell::new(0),
+        stopped: Cell::new(false),
+        keys: Cell::new(generation),
+        readings: Cell::default(),
+        started: Bell::default(),
+    };
+    worker.reactor.watch_for_all(&shared.wakers[index as usize])?;
+    let mut tasks = program.tasks(&worker);
+    worker.tasks.set(tasks.len());
+    worker.running.set(tasks.len());
+    if tasks.is_empty() {
+        shared.ready.fetch_add(1, Ordering::AcqRel);
     }
+    tasks.push(Box::pin(worker.watch_over()));
+    worker.reactor.run(tasks, |_| worker.tick())?;
+    worker.tick();
+    let readings = worker.readings.get();
+    let (begin, end) = (readings.0.unwrap_or_default(), readings.1.unwrap_or_else(|| worker.reading()));
+    Ok(Report {
+        ledger: worker.ledger.take(),
+        wall: end.at.saturating_sub(begin.at),
+        process_cpu: end.process.saturating_sub(begin.process),
+        thread_cpu: end.thread.saturating_sub(begin.thread),
+    })
 }
 
-#[derive(Debug, Default)]
-struct Watch {
-    begin: Option<Reading>,
-    end: Option<Reading>,
-}
-
-/// Reads the clocks at both ends of the measured time and records how late this worker's loop wakes up in between.
-async fn watch_over(desk: Rc<Desk>, timer: Timer, watch: Rc<RefCell<Watch>>) {
-    let shared = &desk.shared;
-    timer.sleep(shared.spec.warm_up.saturating_sub(shared.elapsed())).await;
-    watch.borrow_mut().begin = Some(Reading::now(shared));
-    while shared.end().is_none_or(|end| shared.elapsed() < end) && !shared.is_stopped() {
-        let due = shared.elapsed() + LOOK;
-        timer.sleep(LOOK).await;
-        desk.ledger.borrow_mut().loop_lag.record(shared.elapsed().saturating_sub(due));
+impl Worker {
+    /// How many workers the load has.
+    pub fn of(&self) -> u32 {
+        self.shared.workers
     }
-    watch.borrow_mut().end = Some(Reading::now(shared));
-}
-
-/// One request in flight at a time, over its own connections.
-struct Slot {
-    desk: Rc<Desk>,
-    draw: Draw,
-    lanes: Vec<Lane>,
-    turn: usize,
-    timer: Timer,
-}
-
-impl Slot {
-    fn new(desk: Rc<Desk>, number: u32) -> io::Result<Self> {
-        let draw = Draw::new(Arc::clone(&desk.shared.spec), u64::from(number));
-        let lanes = desk.messenger.lanes();
-        Ok(Self { desk, draw, lanes, turn: 0, timer: Timer::new()? })
+    /// A connection, not open yet.
+    pub fn lane(&self) -> Lane {
+        Lane { kind: Kind::S3(Box::new(S3Lane::new(self))), text: Vec::new() }
     }
-
-    /// Opens the connections; one that cannot be opened is tried again by its first request, and counted there.
-    async fn open(mut self) -> Self {
-        for lane in &mut self.lanes {
-            self.desk.messenger.open(lane).await;
+    /// The connections of one slot of `concurrency`: together, all slots cover every address of the vendor.
+    pub fn lanes(&self, concurrency: u32) -> Vec<Lane> {
+        let count = self.shared.addresses.div_ceil(concurrency.max(1) as usize).max(1);
+        (0..count).map(|_| self.lane()).collect()
+    }
+    /// Opens a connection; one that cannot be opened is tried again by its first request, and counted there.
+    pub async fn open(&self, lane: &mut Lane) {
+        match &mut lane.kind {
+            Kind::S3(lane) => drop(lane.open(self).await),
         }
-        self
     }
-
-    async fn run(mut self) {
-        self.drive().await;
-        if matches!(self.desk.shared.spec.work, Work::Mix { doomed: false, .. }) {
-            self.desk.ledger.borrow_mut().left.extend(self.draw.left());
+    /// Waits until every task of every worker has called this: then the clock starts. Each task calls it once.
+    pub async fn start(&self) {
+        self.arrived.set(self.arrived.get() + 1);
+        if self.arrived.get() == self.tasks.get() {
+            self.shared.ready.fetch_add(1, Ordering::AcqRel);
+            while self.shared.ready.load(Ordering::Acquire) < self.of() && !self.shared.is_stopped() {
+                self.reactor.sleep_until(Instant::now() + READY).await;
+            }
+            self.epoch.set(Some(self.shared.start_clock()));
+            self.started.ring(&self.reactor);
+        }
+        self.started.wait(&self.reactor, || self.epoch.get()).await;
+    }
+    /// Tells that a task is over; each calls it once, at its end.
+    pub fn finish(&self) {
+        self.running.set(self.running.get() - 1);
+    }
+    /// Time since the start of the load.
+    pub fn elapsed(&self) -> Duration {
+        self.epoch.get().map_or(Duration::ZERO, |epoch| epoch.elapsed())
+    }
+    /// A moment as time since the start of the load.
+    pub fn since_start(&self, at: Instant) -> Duration {
+        self.epoch.get().map_or(Duration::ZERO, |epoch| at.saturating_duration_since(epoch))
+    }
+    /// Waits until so long after the start of the load.
+    pub async fn sleep_until(&self, due: Duration) {
+        if let Some(epoch) = self.epoch.get() {
+            self.reactor.sleep_until(epoch + due).await;
         }
     }
+    /// When the load ends; never where its program ends by itself.
+    pub fn end(&self) -> Duration {
+        self.shared.spec.end().unwrap_or(Duration::MAX)
+    }
+    /// Time before the measurement.
+    pub fn warm_up(&self) -> Duration {
+        self.shared.spec.warm_up
+    }
+    /// Whether no further request may be started: the load was stopped, or its time is over.
+    pub fn is_over(&self) -> bool {
+        self.stopped.get() || self.shared.spec.end().is_some_and(|end| self.elapsed() >= end)
+    }
+    /// Whether the load was stopped before its time.
+    pub fn is_stopped(&self) -> bool {
+        self.stopped.get()
+    }
+    /// Ends the load early; the first reason stands.
+    pub fn stop_early(&self, why: Stop) {
+        self.stopped.set(true);
+        self.shared.stop_early(why);
+    }
+    /// What the load's ledger is told beside samples.
+    pub fn note(&self, note: impl FnOnce(&mut Ledger)) {
+        note(&mut self.ledger.borrow_mut());
+    }
 
-    async fn drive(&mut self) {
-        while let Some(due) = self.next_due().await {
-            let Some(planned) = self.draw.next() else {
-                // A fill is done when all its slots are; a mix that has nothing left ends for all, so that concurrency stays what it says.
-                if matches!(self.desk.shared.spec.work, Work::Mix { .. }) {
-                    self.desk.shared.stop_early(Stop::UsedUp);
+    /// Sends one request, counts and records it; `due` is when it should have been sent. `None` when the budget is used up: the load stops.
+    pub async fn perform(&self, lane: &mut Lane, request: &Request, due: Option<Duration>) -> Option<Answer> {
+        let meter = &self.shared.link.meter;
+        let (operation, upload) = (request.operation, request.upload());
+        if self.shared.is_limited {
+            match meter.enter_now(operation.camel(), upload) {
+                Ok(wait) if wait.is_zero() => {}
+                Ok(wait) => self.reactor.sleep_until(Instant::now() + wait).await,
+                Err(exceeded) => {
+                    self.stop_early(Stop::Budget(exceeded.to_string()));
+                    return None;
                 }
-                return;
-            };
-            if !self.send(&planned, due).await {
-                return;
             }
         }
-    }
-
-    /// Waits until the next request is due. `None` when the load is over.
-    async fn next_due(&mut self) -> Option<Option<Duration>> {
-        let desk = Rc::clone(&self.desk);
-        let end = desk.shared.end().unwrap_or(Duration::MAX);
-        let Some(arrivals) = &desk.arrivals else {
-            return (!desk.shared.is_stopped() && desk.shared.elapsed() < end).then_some(None);
+        let answer = match &mut lane.kind {
+            Kind::S3(own) => own.exchange(self, request, &mut lane.text).await,
         };
-        loop {
-            let due = arrivals.borrow_mut().next().filter(|due| *due < end)?;
-            let early = due.saturating_sub(desk.shared.elapsed());
-            if !early.is_zero() {
-                self.timer.sleep(early).await;
-            }
-            if desk.shared.is_stopped() {
-                return None;
-            }
-            let now = desk.shared.elapsed();
-            let mut ledger = desk.ledger.borrow_mut();
-            if now >= end {
-                ledger.dropped += 1;
-                continue;
-            }
-            let lag = now.saturating_sub(due);
-            if early.is_zero() {
-                ledger.late += u64::from(lag > LATE);
-            } else if due >= desk.shared.spec.warm_up {
-                ledger.schedule_lag.record(lag);
-            }
-            return Some(Some(due));
-        }
-    }
-
-    /// Sends one request and records it. False when the budget is used up.
-    async fn send(&mut self, planned: &Planned, due: Option<Duration>) -> bool {
-        let desk = Rc::clone(&self.desk);
-        let (operation, upload) = (planned.operation.camel(), desk.messenger.upload(planned));
-        if let Err(exceeded) = desk.shared.link.meter.admit(operation, upload).await {
-            desk.shared.stop_early(Stop::Budget(exceeded.to_string()));
-            return false;
-        }
-        self.turn = (self.turn + 1) % self.lanes.len();
-        let answer = desk.messenger.exchange(&mut self.lanes[self.turn], planned).await;
         if answer.was_sent {
-            desk.shared.link.meter.count(operation, answer.status, upload, answer.download);
-        }
-        if answer.failure.is_none() && planned.frees {
-            desk.shared.link.meter.released(desk.shared.spec.bodies.size());
-        }
-        self.draw.done(planned, answer.failure.is_none());
-        self.record(planned, due, &answer);
-        if !answer.was_sent {
-            tokio::time::sleep(AFTER_FAILURE).await;
-        }
-        true
-    }
-
-    fn record(&self, planned: &Planned, due: Option<Duration>, answer: &Answer) {
-        let since = |at: std::time::Instant| self.desk.shared.elapsed().saturating_sub(at.elapsed());
-        let start = since(answer.started);
-        let mut ledger = self.desk.ledger.borrow_mut();
-        ledger.verified += u64::from(planned.verify && answer.failure.is_none());
-        if answer.failure.is_some() && matches!(self.desk.shared.spec.work, Work::Fill { .. }) {
-            ledger.unwritten.push(planned.body);
-            if ledger.unwritten.len() as u64 > FAILING + self.desk.shared.spec.objects / 4 {
-                self.desk.shared.stop_early(Stop::Failing);
+            let frees = if answer.is_ok() { request.frees } else { 0 };
+            let is_stored = operation.writes_content() && (200..300).contains(&answer.status);
+            if self.shared.is_limited {
+                meter.count(operation.camel(), answer.status, upload, answer.download);
+                if frees > 0 {
+                    meter.released(frees);
+                }
+            } else {
+                let stored = if is_stored { upload as i64 } else { 0 } - frees as i64;
+                self.counts.borrow_mut().count(operation, answer.status, (upload, answer.download), stored);
             }
         }
+        self.record(request, due, &answer);
+        if !answer.was_sent {
+            self.reactor.sleep_until(Instant::now() + AFTER_FAILURE).await;
+        }
+        Some(answer)
+    }
+
+    fn record(&self, request: &Request, due: Option<Duration>, answer: &Answer) {
+        let start = self.since_start(answer.started);
+        let mut ledger = self.ledger.borrow_mut();
+        ledger.verified += u64::from(request.verify && answer.is_ok());
         ledger.record(&Sample {
-            operation: planned.operation,
+            operation: request.operation,
             due: due.unwrap_or(start),
             start,
-            first_byte: answer.first_byte.map(since),
-            end: since(answer.ended),
+            first_byte: answer.first_byte.map(|at| self.since_start(at)),
+            end: self.since_start(answer.ended),
             payload_bytes: answer.payload_bytes,
-            failure: answer.failure.clone(),
+            failure: answer.failure,
         });
+    }
+
+    /// What signs and checks the body of a write.
+    pub(super) fn sum(&self, request: &Request) -> Option<Sum> {
+        let spec = &self.shared.spec;
+        request.operation.writes_content().then(|| spec.hashes.sum(&spec.content, request.extent())).flatten()
+    }
+
+    /// Looks at what the rest of the process wants, and tells it what was sent.
+    fn tick(&self) {
+        let link = &self.shared.link;
+        self.counts.borrow_mut().flush(&link.meter);
+        if link.meter.is_closed() {
+            self.shared.stop_early(Stop::Budget("the run was stopped".to_owned()));
+        }
+        self.stopped.set(self.shared.is_stopped());
+        if self.shared.generation() != self.keys.get() {
+            let (generation, credentials) = self.shared.keys();
+            self.keys.set(generation);
+            self.signer.borrow_mut().renew(credentials);
+        }
+        self.shared.show(self.index, &self.ledger.borrow());
+    }
+
+    fn reading(&self) -> Reading {
+        Reading { at: self.elapsed(), process: process_cpu(), thread: thread_cpu() }
+    }
+
+    /// Reads the clocks at both ends of the measured time and records how late this worker's loop wakes up in between.
+    async fn watch_over(&self) {
+        self.started.wait(&self.reactor, || self.epoch.get().map(drop).or_else(|| (self.running.get() == 0).then_some(()))).await;
+        self.sleep_until(self.shared.spec.warm_up).await;
+        let begin = self.reading();
+        self.readings.set((Some(begin), None));
+        while self.running.get() > 0 && !self.is_over() {
+            let due = self.elapsed() + LOOK;
+            self.sleep_until(due).await;
+            self.ledger.borrow_mut().loop_lag.record(self.elapsed().saturating_sub(due));
+        }
+        self.readings.set((Some(begin), Some(self.reading())));
+    }
+}
+
+/// One connection that a task sends through.
+#[derive(Debug)]
+pub struct Lane {
+    kind: Kind,
+    text: Vec<u8>,
+}
+
+#[derive(Debug)]
+enum Kind {
+    S3(Box<S3Lane>),
+}
+
+impl Lane {
+    /// What the last answer carried as text: a listing, an XML answer or an error.
+    pub fn text(&self) -> &[u8] {
+        &self.text
+    }
+    /// The last answer's ETag, quotes included.
+    pub fn etag(&self) -> &str {
+        match &self.kind {
+            Kind::S3(lane) => lane.etag(),
+        }
+    }
+    /// Tells what went over it to the book of addresses; call it when it is not used any more.
+    pub fn settle(&mut self, worker: &Worker) {
+        match &mut self.kind {
+            Kind::S3(lane) => lane.settle(worker),
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! What a run tells while it goes on, for whoever shows it.
 
+use crate::load::Glance;
 use crate::model::{VendorId, VendorState};
 
 /// One thing that happened. The engine tells; how it is shown is up to the command line.
@@ -19,6 +20,8 @@ pub enum Event {
         /// What it was: a case or a cell.
         what: String,
     },
+    /// How the load that is under way goes, twice a second.
+    Load(Glance),
     /// The current phase ended.
     PhaseEnd,
     /// Something that the user should know, in a sentence.

@@ -15,9 +15,13 @@ use super::{Done, Inputs, NamedVendor, Stage, Task, tasks};
 use crate::case::{self, Case, Down, Guard};
 use crate::config::{FailureSpec, Phase, Scenario, ScenarioSpec, ThroughputSpec};
 use crate::lab::{Hook, LabError, Server};
+use crate::load::Progress;
 use crate::model::{CaseRecord, ClientId, ClientShard, Kind, Outcome, ScenarioRecord, Skip, Verdict};
 use crate::scenario::{failure, throughput};
 use crate::store::StoreError;
+
+/// How often a load's progress is told.
+const GLANCE: std::time::Duration = std::time::Duration::from_millis(500);
 
 /// One vendor's measurement.
 pub struct Measurement<'a> {
@@ -150,13 +154,28 @@ impl Measurement<'_> {
     async fn cells(&self, scenario: &Scenario, spec: &ThroughputSpec, tasks: &[Task]) -> Result<(), StoreError> {
         let profile = &self.inputs.profile;
         let times = spec.times(profile.cell_duration, profile.cell_warm_up);
-        let mut runner = throughput::Runner::new(&self.stage.link, scenario.id.clone(), spec.clone(), times).by_client(self.client());
+        let progress = Arc::new(Progress::default());
+        let runner = throughput::Runner::new(&self.stage.link, scenario.id.clone(), spec.clone(), times);
+        let mut runner = runner.by_client(self.client()).shown_by(Arc::clone(&progress));
         for task in tasks.iter().filter(|task| task.scenario == scenario.id) {
             if let Some(cell) = &task.cell {
-                self.keep(runner.run_cell(cell, task.repeat).await)?;
+                progress.clear();
+                self.keep(self.shown(&progress, runner.run_cell(cell, task.repeat)).await)?;
             }
         }
         Ok(())
+    }
+
+    /// Waits for a load and tells meanwhile how it goes.
+    async fn shown<T>(&self, progress: &Progress, load: impl Future<Output = T>) -> T {
+        let mut load = std::pin::pin!(load);
+        let mut ticks = tokio::time::interval(GLANCE);
+        loop {
+            tokio::select! {
+                ended = &mut load => return ended,
+                _ = ticks.tick() => (self.tell)(Event::Load(progress.glance())),
+            }
+        }
     }
 
     async fn failure(&self, tasks: &[Task]) -> Result<(), StoreError> {

@@ -36,6 +36,24 @@ pub struct AddressStats {
 }
 
 impl AddressStats {
+    /// Counts a request; `first_byte` is the time to the head of its answer, absent where none came.
+    pub(crate) fn count(&mut self, first_byte: Option<Duration>) {
+        self.requests += 1;
+        match first_byte.map(|time| time.as_secs_f64() * 1e3) {
+            Some(time) => {
+                self.first_byte_ms_sum += time;
+                self.first_byte_ms_max = self.first_byte_ms_max.max(time);
+            }
+            None => self.failures += 1,
+        }
+    }
+    /// Adds what was counted elsewhere.
+    fn merge(&mut self, other: &AddressStats) {
+        self.requests += other.requests;
+        self.failures += other.failures;
+        self.first_byte_ms_sum += other.first_byte_ms_sum;
+        self.first_byte_ms_max = self.first_byte_ms_max.max(other.first_byte_ms_max);
+    }
     /// Mean time to the response head, in ms; absent when nothing was answered.
     pub fn first_byte_ms_mean(&self) -> Option<f64> {
         let answered = self.requests - self.failures;
@@ -135,6 +153,18 @@ impl Book {
                 Err(_) => entry.resolved_at = Some(Instant::now()),
             }
         }
+        let usable = self.known(index);
+        if usable.is_empty() {
+            return Err(DialError { failure: Failure::Resolve, message: format!("{} has no address", endpoint.host) });
+        }
+        Ok(usable)
+    }
+    /// The addresses of endpoint `index` as they were resolved last, the one whose turn it is first; none before that.
+    pub(crate) fn known(&self, index: usize) -> Vec<Address> {
+        let endpoint = &self.endpoints[index];
+        if !self.resolves {
+            return vec![Address { endpoint: endpoint.clone(), socket: None }];
+        }
         let mut pages = self.pages();
         let sockets = pages.entries[index].sockets.iter();
         let mut usable: Vec<Address> = sockets.map(|socket| Address { endpoint: endpoint.clone(), socket: Some(*socket) }).collect();
@@ -144,14 +174,15 @@ impl Book {
         if usable.iter().any(is_good) {
             usable.retain(|address| !is_dead(address));
         }
-        if usable.is_empty() {
-            return Err(DialError { failure: Failure::Resolve, message: format!("{} has no address", endpoint.host) });
-        }
         let entry = &mut pages.entries[index];
-        let first = entry.next % usable.len();
+        let first = entry.next % usable.len().max(1);
         usable.rotate_left(first);
         entry.next = entry.next.wrapping_add(1);
-        Ok(usable)
+        usable
+    }
+    /// How many endpoints there are.
+    pub(crate) fn len(&self) -> usize {
+        self.endpoints.len()
     }
     fn edit(&self, address: &Address, edit: impl FnOnce(&mut AddressStats)) {
         let mut pages = self.pages();
@@ -173,16 +204,11 @@ impl Book {
     }
     /// Counts one request; `first_byte` is absent where no answer came.
     pub(crate) fn used(&self, address: &Address, first_byte: Option<Duration>) {
-        self.edit(address, |stats| {
-            stats.requests += 1;
-            match first_byte.map(|time| time.as_secs_f64() * 1e3) {
-                Some(time) => {
-                    stats.first_byte_ms_sum += time;
-                    stats.first_byte_ms_max = stats.first_byte_ms_max.max(time);
-                }
-                None => stats.failures += 1,
-            }
-        });
+        self.edit(address, |stats| stats.count(first_byte));
+    }
+    /// Adds requests that were counted elsewhere.
+    pub(crate) fn add(&self, address: &Address, counted: &AddressStats) {
+        self.edit(address, |stats| stats.merge(counted));
     }
     pub(crate) fn stats(&self) -> Vec<AddressStats> {
         self.pages().stats.values().cloned().collect()

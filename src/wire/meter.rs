@@ -111,19 +111,44 @@ impl Meter {
     /// # Errors
     /// When a limit is used up.
     pub async fn admit(&self, operation: &str, upload: u64) -> Result<(), BudgetExceeded> {
-        let wait = {
-            let mut state = self.state();
-            let checked = self.check(&state, operation, upload);
-            if let Err(refused) = checked.as_ref()
-                && ["requests", "money"].contains(&refused.limit.as_str())
-            {
-                state.spent.get_or_insert_with(|| refused.to_string());
-            }
-            checked?;
-            self.enter(&mut state, operation, upload)
-        };
-        pause(wait).await;
+        pause(self.enter_now(operation, upload)?).await;
         Ok(())
+    }
+    /// As [`Meter::admit`], for who waits by itself: how long it has to before it sends.
+    ///
+    /// # Errors
+    /// When a limit is used up.
+    pub fn enter_now(&self, operation: &str, upload: u64) -> Result<Duration, BudgetExceeded> {
+        let mut state = self.state();
+        let checked = self.check(&state, operation, upload);
+        if let Err(refused) = checked.as_ref()
+            && ["requests", "money"].contains(&refused.limit.as_str())
+        {
+            state.spent.get_or_insert_with(|| refused.to_string());
+        }
+        checked?;
+        Ok(self.enter(&mut state, operation, upload))
+    }
+    /// Whether nothing limits this run: then who sends much may ask and count for many requests at once.
+    pub fn is_unlimited(&self) -> bool {
+        self.budget == Budget::default()
+    }
+    /// Counts requests that were sent without asking, as only an unlimited run may; `stored` is by how much the stored bytes grew.
+    pub fn count_many(&self, usage: &Usage, stored: i64) {
+        let mut state = self.state();
+        let money: Decimal = usage
+            .requests
+            .iter()
+            .map(|(operation, statuses)| state.tariff.request(operation, 0) * Decimal::from(statuses.values().sum::<u64>()))
+            .sum();
+        let money = money + state.tariff.download(usage.download_bytes);
+        let totals = &mut state.totals;
+        totals.requests += usage.total();
+        totals.upload += usage.upload_bytes;
+        totals.download += usage.download_bytes;
+        totals.money += money;
+        state.delta.add(usage);
+        state.store(|before| before.saturating_add_signed(stored));
     }
     /// Asks to send one request that deletes or lists what the run created. It may use the reserve, and only the number of requests limits it.
     ///

@@ -9,13 +9,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub use crate::config::{Cell, CellTimes};
-use crate::config::{LoopKind, Operation, PayloadMode, ThroughputSpec};
-use crate::load::{self, Bodies, LoadResult, LoadSpec, Stop, Work};
+use crate::config::{Checksum, LoopKind, Operation, PayloadMode, ThroughputSpec, Verify};
+use crate::load::{self, Content, Extent, Hashes, LoadResult, LoadSpec, Mix, MixSpec, Progress, Receive, Stamping, Stop, Work};
 use crate::model::{ClientId, ScenarioId, ScenarioRecord};
 use crate::wire::{Link, Space};
 
-/// Share of the reads that are compared byte for byte.
-const VERIFY_SHARE: f64 = 0.01;
 /// Requests in flight while data is prepared.
 const PREPARE_CONCURRENCY: u32 = 8;
 /// How often an object that could not be written is tried again; each try is a counted request.
@@ -26,6 +24,26 @@ pub fn cells(spec: &ThroughputSpec) -> Vec<Cell> {
     spec.cells()
 }
 
+/// What objects look like: their size, entropy, and whether only their tails differ. Objects of one shape serve all cells that read them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Shape {
+    size: u64,
+    entropy: &'static str,
+    has_tail: bool,
+}
+
+impl Shape {
+    fn of(cell: &Cell) -> Self {
+        let has_tail = cell.style.payload == PayloadMode::TailUnique;
+        Self { size: cell.object_size.0, entropy: cell.style.entropy.name(), has_tail }
+    }
+    /// The folder of the objects below the scenario's.
+    fn folder(self) -> String {
+        let tail = if self.has_tail { "-tail" } else { "" };
+        format!("{}-{}{tail}", self.size, self.entropy)
+    }
+}
+
 /// Runs the cells of one scenario against one vendor. Keep it for all cells and repeats: it remembers what is prepared.
 #[derive(Debug)]
 pub struct Runner {
@@ -34,19 +52,24 @@ pub struct Runner {
     spec: ThroughputSpec,
     times: CellTimes,
     client: ClientId,
-    bodies: BTreeMap<u64, Arc<Bodies>>,
-    readable: BTreeMap<u64, Result<(), String>>,
-    /// Written objects that earlier cells have left, by size.
-    written: BTreeMap<u64, Arc<BTreeSet<u64>>>,
-    /// Objects to delete that earlier cells have left, by size.
-    doomed_left: BTreeMap<u64, u64>,
+    contents: BTreeMap<Shape, Arc<Content>>,
+    readable: BTreeMap<Shape, Result<(), String>>,
+    /// Written objects that earlier cells have left.
+    written: BTreeMap<Shape, Arc<BTreeSet<u64>>>,
+    /// Objects to delete that earlier cells have left.
+    doomed_left: BTreeMap<Shape, u64>,
+    progress: Option<Arc<Progress>>,
 }
 
 impl Runner {
     /// A runner that has prepared nothing yet.
     pub fn new(link: &Link, id: ScenarioId, spec: ThroughputSpec, times: CellTimes) -> Self {
-        let (bodies, readable, written, doomed_left) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Self { link: link.clone(), id, spec, times, client: ClientId::from("1/1"), bodies, readable, written, doomed_left }
+        let (contents, readable, written, doomed_left) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { link: link.clone(), id, spec, times, client: ClientId::from("1/1"), contents, readable, written, doomed_left, progress: None }
+    }
+    /// Tells `progress` how the measured loads go.
+    pub fn shown_by(self, progress: Arc<Progress>) -> Self {
+        Self { progress: Some(progress), ..self }
     }
     /// Names the client (shard) in the records; `1/1` otherwise.
     pub fn by_client(self, client: ClientId) -> Self {
@@ -59,15 +82,15 @@ impl Runner {
         let started = Instant::now();
         let mut record = self.blank(cell, repeat);
         match self.load(cell, repeat).await {
-            Ok((spec, result)) => {
+            Ok((load, result)) => {
                 if cell.needs_doomed() {
                     let deleted = result.ledger.window_of_all(Duration::ZERO, Duration::MAX).ok;
-                    self.doomed_left.insert(cell.object_size.0, self.spec.objects.saturating_sub(deleted));
+                    self.doomed_left.insert(Shape::of(cell), self.spec.objects.saturating_sub(deleted));
                 }
                 if cell.sends(Operation::PutObject) {
-                    self.written.insert(cell.object_size.0, Arc::new(result.ledger.left.clone()));
+                    self.written.insert(Shape::of(cell), Arc::new(result.ledger.left.clone()));
                 }
-                record::fill(&mut record, cell, &spec, &result);
+                record::fill(&mut record, cell, &load, &result);
             }
             Err(reason) => record.outcome = crate::model::Outcome::Unresolved(reason),
         }
@@ -75,64 +98,70 @@ impl Runner {
         record
     }
 
-    async fn load(&mut self, cell: &Cell, repeat: u32) -> Result<(LoadSpec, LoadResult), String> {
-        if self.spec.payload == PayloadMode::Unsigned && self.link.access.endpoints.iter().any(|endpoint| !endpoint.tls) {
-            return Err("payload \"unsigned\" is only sent over TLS, and an endpoint is http".to_owned());
-        }
+    async fn load(&mut self, cell: &Cell, repeat: u32) -> Result<(Load, LoadResult), String> {
         let space = self.link.space("load").await.map_err(|error| format!("no bucket to load: {error}"))?;
-        let mut spec = self.load_spec(&space, cell, repeat);
-        if cell.reads() && !matches!(self.readable.get(&cell.object_size.0), Some(Ok(()))) {
-            let prepared = self.prepare(&spec, "read").await;
-            self.readable.insert(cell.object_size.0, prepared.clone());
+        let mut load = self.plan(&space, cell, repeat);
+        if cell.reads() && !matches!(self.readable.get(&Shape::of(cell)), Some(Ok(()))) {
+            let prepared = self.prepare(&load, "read").await;
+            self.readable.insert(Shape::of(cell), prepared.clone());
             prepared?;
         }
         if cell.needs_doomed() {
-            let left = self.doomed_left.insert(cell.object_size.0, 0).unwrap_or(0);
+            let left = self.doomed_left.insert(Shape::of(cell), 0).unwrap_or(0);
             self.link.meter.released(left * cell.object_size.0);
-            self.prepare(&spec, "delete").await?;
+            self.prepare(&load, "delete").await?;
             // Deleting uses the objects up: a warm-up would measure the rest of them only.
-            spec.warm_up = Duration::ZERO;
+            load.spec.warm_up = Duration::ZERO;
         }
-        if spec.payload == PayloadMode::CachedSigned && cell.sends(Operation::PutObject) {
-            spec.bodies.warm();
-        }
-        let result = load::run(&self.link, &spec).await.map_err(|error| error.to_string())?;
-        Ok((spec, result))
+        let result = load.run(&self.link, self.progress.clone()).await?;
+        Ok((load, result))
     }
 
-    fn load_spec(&mut self, space: &Space, cell: &Cell, repeat: u32) -> LoadSpec {
-        let (size, seed) = (cell.object_size.0, self.link.seed);
+    fn plan(&mut self, space: &Space, cell: &Cell, repeat: u32) -> Load {
+        let (size, seed, style, shape) = (cell.object_size.0, self.link.seed, &cell.style, Shape::of(cell));
+        let payload = style.payload;
         let stem = self.id.as_str().rsplit('/').next().unwrap_or_default();
-        LoadSpec {
-            bucket: space.bucket.clone(),
-            prefix: format!("{}{stem}/{size}/", space.prefix),
+        let stamping = if shape.has_tail { Stamping::Tail } else { Stamping::Blocks };
+        let content = self.contents.entry(shape).or_insert_with(|| Arc::new(Content::new(seed, size, style.entropy, stamping)));
+        let cached = matches!(payload, PayloadMode::CachedSigned).then(|| cached_bodies(size));
+        let mix = MixSpec {
+            prefix: format!("{}{stem}/{}/", space.prefix, shape.folder()),
             work: Work::Mix { mix: cell.mix.clone(), doomed: cell.needs_doomed() },
-            bodies: Arc::clone(self.bodies.entry(size).or_insert_with(|| Arc::new(Bodies::new(seed, size)))),
+            size,
             objects: self.spec.objects,
-            existing: self.written.get(&size).cloned().unwrap_or_default(),
+            existing: self.written.get(&shape).cloned().unwrap_or_default(),
             concurrency: cell.concurrency,
             load_loop: self.spec.load_loop,
-            payload: self.spec.payload,
-            verify_share: VERIFY_SHARE,
-            warm_up: self.times.warm_up,
-            duration: self.times.duration,
+            cached,
+            verify_share: style.verify.share(),
             seed: seed_of(seed, &format!("{} {cell} #{repeat}", self.id)),
+        };
+        let mut hashes = Hashes::new(payload, style.checksum);
+        if cell.sends(Operation::PutObject) {
+            let beforehand = if payload == PayloadMode::TailUnique { 1 } else { cached.unwrap_or(0) };
+            hashes.warm(content, (0..beforehand).map(|number| Extent { number, from: 0, to: size, end: size }));
         }
+        let spec = LoadSpec {
+            bucket: space.bucket.clone(),
+            content: Arc::clone(content),
+            hashes: Arc::new(hashes),
+            payload,
+            receive: if style.verify == Verify::Off { Receive::Discard } else { Receive::Copy },
+            keep_alive: style.keep_alive,
+            is_signed: true,
+            concurrency: cell.concurrency,
+            warm_up: self.times.warm_up,
+            duration: Some(self.times.duration),
+        };
+        Load { spec, mix }
     }
 
     /// Writes the objects of a set. What could not be written is tried again in the next round.
-    async fn prepare(&self, spec: &LoadSpec, set: &'static str) -> Result<(), String> {
-        let mut numbers: Vec<u64> = (0..spec.objects).collect();
+    async fn prepare(&self, load: &Load, set: &'static str) -> Result<(), String> {
+        let mut numbers: Vec<u64> = (0..load.mix.objects).collect();
         let mut failures = String::new();
         for _ in 0..PREPARE_ROUNDS {
-            let fill = LoadSpec {
-                work: Work::Fill { set, numbers },
-                concurrency: PREPARE_CONCURRENCY,
-                load_loop: LoopKind::Closed,
-                payload: if spec.payload == PayloadMode::Unsigned { PayloadMode::Unsigned } else { PayloadMode::UniqueSigned },
-                ..spec.clone()
-            };
-            let result = load::run(&self.link, &fill).await.map_err(|error| error.to_string())?;
+            let result = load.fill(set, numbers).run(&self.link, None).await?;
             let tally = result.ledger.window_of_all(Duration::ZERO, Duration::MAX);
             failures = record::list_errors(&tally.errors);
             match result.stopped {
@@ -142,7 +171,50 @@ impl Runner {
                 None => numbers = result.ledger.unwritten,
             }
         }
-        Err(format!("the {} objects to {set} could not be written: {failures}", spec.objects))
+        Err(format!("the {} objects to {set} could not be written: {failures}", load.mix.objects))
+    }
+}
+
+/// Bodies that cached-signed PUTs take in turn, at most.
+const CACHED_BODIES: u64 = 16;
+/// Bytes that are hashed beforehand for them, at most.
+const CACHED_BYTES: u64 = 128 << 20;
+
+/// How many bodies of `size` bytes cached-signed PUTs take in turn.
+fn cached_bodies(size: u64) -> u64 {
+    CACHED_BYTES.checked_div(size).unwrap_or(CACHED_BODIES).clamp(2, CACHED_BODIES)
+}
+
+/// A cell's load, ready to run.
+#[derive(Debug, Clone)]
+struct Load {
+    spec: LoadSpec,
+    mix: MixSpec,
+}
+
+impl Load {
+    /// The load that writes these objects of a set.
+    fn fill(&self, set: &'static str, numbers: Vec<u64>) -> Self {
+        let payload = match self.spec.payload {
+            PayloadMode::CachedSigned => PayloadMode::UniqueSigned,
+            other => other,
+        };
+        Self {
+            spec: LoadSpec {
+                payload,
+                hashes: Arc::new(Hashes::new(payload, Checksum::None)),
+                keep_alive: true,
+                concurrency: PREPARE_CONCURRENCY,
+                warm_up: Duration::ZERO,
+                duration: None,
+                ..self.spec.clone()
+            },
+            mix: MixSpec { work: Work::Fill { set, numbers }, concurrency: PREPARE_CONCURRENCY, load_loop: LoopKind::Closed, ..self.mix.clone() },
+        }
+    }
+
+    async fn run(&self, link: &Link, progress: Option<Arc<Progress>>) -> Result<LoadResult, String> {
+        load::run(link, &self.spec, Arc::new(Mix(Arc::new(self.mix.clone()))), progress).await.map_err(|error| error.to_string())
     }
 }
 

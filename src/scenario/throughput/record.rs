@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{Cell, Runner};
+use super::{Cell, Load, Runner};
 use crate::config::{LoopKind, Operation, PayloadMode};
-use crate::load::{Latencies, LoadResult, LoadSpec, Steady, Stop, Tally, series_width};
+use crate::load::{Failure, Latencies, LoadResult, Steady, Stop, Tally, series_width};
 use crate::model::{Direction, Gate, GateVerdict, Kind, Metric, Outcome, ScenarioRecord, SeriesPoint, Window};
 
 const BUILD: &str = if cfg!(debug_assertions) { "debug" } else { "release" };
 
 /// `connection x12, status 503 x3`.
-pub(super) fn list_errors(errors: &BTreeMap<String, u64>) -> String {
+pub(super) fn list_errors(errors: &BTreeMap<Failure, u64>) -> String {
     errors.iter().map(|(class, count)| format!("{class} x{count}")).collect::<Vec<_>>().join(", ")
 }
 
@@ -32,12 +32,12 @@ impl Runner {
 }
 
 /// Fills the record of a cell with what was measured.
-pub(super) fn fill(record: &mut ScenarioRecord, cell: &Cell, spec: &LoadSpec, result: &LoadResult) {
+pub(super) fn fill(record: &mut ScenarioRecord, cell: &Cell, load: &Load, result: &LoadResult) {
     let all = result.ledger.window_of_all(result.from, result.to);
-    record.parameters = parameters(cell, spec, result);
-    record.metrics = metrics(cell, spec, result, &all);
+    record.parameters = parameters(cell, load, result);
+    record.metrics = metrics(cell, load, result, &all);
     record.gates.extend(corruption_gate(cell, result));
-    let is_open = matches!(spec.load_loop, LoopKind::Open { .. });
+    let is_open = matches!(load.mix.load_loop, LoopKind::Open { .. });
     for operation in result.ledger.operations() {
         let tally = result.ledger.window(operation, result.from, result.to);
         record.histograms.insert(format!("{}.service", operation.name()), tally.service.encode());
@@ -45,9 +45,9 @@ pub(super) fn fill(record: &mut ScenarioRecord, cell: &Cell, spec: &LoadSpec, re
             record.histograms.insert(format!("{}.response", operation.name()), tally.response.encode());
         }
     }
-    record.series = series(spec, result);
-    record.windows = windows(spec, result);
-    record.findings = findings(spec, result, &all);
+    record.series = series(load, result);
+    record.windows = windows(load, result);
+    record.findings = findings(load, result, &all);
     let mut client_load = result.client_load.clone();
     if BUILD == "debug" {
         let reason = "the client is a debug build".to_owned();
@@ -64,29 +64,29 @@ fn outcome(result: &LoadResult, all: &Tally) -> Outcome {
     if result.to.saturating_sub(result.from) < result.ledger.bucket() {
         return Outcome::Unresolved("the objects were used up before anything could be measured".to_owned());
     }
-    let unanswered = ["connection", "timeout"].iter().filter_map(|class| all.errors.get(*class)).sum::<u64>();
+    let unanswered = [Failure::Connection, Failure::Timeout].iter().filter_map(|class| all.errors.get(class)).sum::<u64>();
     if all.ok == 0 && unanswered == all.failed() {
         return Outcome::Unresolved(format!("no request was answered: {}", list_errors(&all.errors)));
     }
     Outcome::Measured
 }
 
-fn parameters(cell: &Cell, spec: &LoadSpec, result: &LoadResult) -> BTreeMap<String, String> {
+fn parameters(cell: &Cell, load: &Load, result: &LoadResult) -> BTreeMap<String, String> {
     let mut parameters = BTreeMap::new();
     let mut set = |name: &str, value: String| drop(parameters.insert(name.to_owned(), value));
     set(
         "loop",
-        match spec.load_loop {
+        match load.mix.load_loop {
             LoopKind::Closed => "closed".to_owned(),
             LoopKind::Open { rate_per_s } => format!("open, Poisson, {rate_per_s} requests/s"),
         },
     );
     set("object_size", cell.object_size.to_string());
-    set("objects", spec.objects.to_string());
+    set("objects", load.mix.objects.to_string());
     set("concurrency", cell.concurrency.to_string());
     set("build", BUILD.to_owned());
-    set("engine", "hyper HTTP/1.1, keep-alive, no retries".to_owned());
-    let warm_up = if cell.needs_doomed() { "none: deleting uses its objects up".to_owned() } else { format!("{} ms", millis(spec.warm_up)) };
+    set("engine", format!("HTTP/1.1, thread per core, {}, no retries", if cell.style.keep_alive { "keep-alive" } else { "a connection per request" }));
+    let warm_up = if cell.needs_doomed() { "none: deleting uses its objects up".to_owned() } else { format!("{} ms", millis(load.spec.warm_up)) };
     set("warm_up", warm_up);
     set(
         "warm_up_cut",
@@ -100,17 +100,26 @@ fn parameters(cell: &Cell, spec: &LoadSpec, result: &LoadResult) -> BTreeMap<Str
     if cell.sends(Operation::PutObject) {
         set(
             "payload",
-            match spec.payload {
+            match load.spec.payload {
                 PayloadMode::CachedSigned => {
-                    format!("cached-signed: {} bodies in turn, hashed beforehand; a server that deduplicates sees them again", spec.bodies.cached())
+                    format!("cached-signed: {} bodies in turn, hashed beforehand; a server that deduplicates sees them again", load.mix.cached.unwrap_or(0))
                 }
+                PayloadMode::TailUnique => "tail-unique: bodies differ in their last 16 bytes; a server that deduplicates sees the rest again".to_owned(),
+                PayloadMode::StreamingSigned => "streaming-signed: every body is new and sent in signed chunks of 64 KiB".to_owned(),
                 PayloadMode::UniqueSigned => "unique-signed: every body is new and hashed when it is sent".to_owned(),
-                PayloadMode::Unsigned => "unsigned: every body is new, UNSIGNED-PAYLOAD over TLS".to_owned(),
+                PayloadMode::Unsigned => "unsigned: every body is new, UNSIGNED-PAYLOAD".to_owned(),
             },
         );
-        set("written_keys", format!("each connection writes its own keys in turn, {} in all", spec.objects.max(u64::from(spec.concurrency))));
+        set("written_keys", format!("each connection writes its own keys in turn, {} in all", load.mix.objects.max(u64::from(load.spec.concurrency))));
+    }
+    if cell.sends(Operation::PutObject) || cell.sends(Operation::GetObject) {
+        set("entropy", load.spec.content.entropy().name().to_owned());
+    }
+    if cell.sends(Operation::PutObject) {
+        set("checksum", cell.style.checksum.name().to_owned());
     }
     if cell.sends(Operation::GetObject) {
+        set("verify", cell.style.verify.name().to_owned());
         set("verified_reads", result.ledger.verified.to_string());
     }
     parameters
@@ -120,7 +129,7 @@ fn metric(name: impl Into<String>, unit: &str, direction: Direction, value: Opti
     Metric { name: name.into(), unit: unit.to_owned(), direction, value, n }
 }
 
-fn metrics(cell: &Cell, spec: &LoadSpec, result: &LoadResult, all: &Tally) -> Vec<Metric> {
+fn metrics(cell: &Cell, load: &Load, result: &LoadResult, all: &Tally) -> Vec<Metric> {
     let seconds = result.to.saturating_sub(result.from).as_secs_f64();
     let per_s = |amount: f64| (seconds > 0.0).then(|| amount / seconds);
     let mut metrics = Vec::new();
@@ -128,9 +137,9 @@ fn metrics(cell: &Cell, spec: &LoadSpec, result: &LoadResult, all: &Tally) -> Ve
         let mib = all.payload_bytes / (1u64 << 20) as f64;
         metrics.push(metric("throughput_mib_s", "MiB/s", Direction::HigherBetter, per_s(mib), all.ok));
     }
-    metrics.push(metric("operations_per_s", "1/s", Direction::HigherBetter, per_s(all.ok as f64), all.ok));
+    metrics.push(metric("requests_s", "1/s", Direction::HigherBetter, per_s(all.ok as f64), all.ok));
     push_latencies(&mut metrics, "latency_ms", &all.response);
-    if let LoopKind::Open { .. } = spec.load_loop {
+    if let LoopKind::Open { .. } = load.mix.load_loop {
         push_latencies(&mut metrics, "service_latency_ms", &all.service);
         metrics.push(metric("late", "1", Direction::LowerBetter, Some(result.ledger.late as f64), all.ok));
         metrics.push(metric("dropped", "1", Direction::LowerBetter, Some(result.ledger.dropped as f64), all.ok));
@@ -141,17 +150,28 @@ fn metrics(cell: &Cell, spec: &LoadSpec, result: &LoadResult, all: &Tally) -> Ve
         let prefix = if mixed { format!("{}.", operation.name()) } else { String::new() };
         if mixed {
             push_latencies(&mut metrics, &format!("{prefix}latency_ms"), &tally.response);
-            metrics.push(metric(format!("{prefix}operations_per_s"), "1/s", Direction::HigherBetter, per_s(tally.ok as f64), tally.ok));
+            metrics.push(metric(format!("{prefix}requests_s"), "1/s", Direction::HigherBetter, per_s(tally.ok as f64), tally.ok));
         }
         if operation == Operation::GetObject {
             let (value, n) = (tally.first_byte.quantile_ms(0.5), tally.first_byte.count());
             metrics.push(metric(format!("{prefix}time_to_first_byte_ms_p50"), "ms", Direction::LowerBetter, value, n));
         }
     }
+    push_client_cpu(&mut metrics, load, result);
     let (failed, sent) = (all.failed(), all.failed() + all.ok);
     metrics.push(metric("errors", "1", Direction::LowerBetter, Some(failed as f64), sent));
     metrics.push(metric("error_share", "1", Direction::LowerBetter, (sent > 0).then(|| failed as f64 / sent as f64), sent));
     metrics
+}
+
+/// What the client itself spent, from the end of the warm-up on: what MSER-5 cuts is the vendor's start, not the client's.
+fn push_client_cpu(metrics: &mut Vec<Metric>, load: &Load, result: &LoadResult) {
+    let all = result.ledger.window_of_all(load.spec.warm_up, result.to);
+    let (sent, gib) = (all.ok + all.failed(), all.payload_bytes / (1u64 << 30) as f64);
+    let cpu = result.cpu.as_secs_f64();
+    let mut add = |name: &str, unit: &str, value: Option<f64>| metrics.push(metric(name, unit, Direction::LowerBetter, value, sent));
+    add("client_cpu_us_per_request", "us", (sent > 0).then(|| cpu * 1e6 / sent as f64));
+    add("client_cpu_s_per_gib", "s/GiB", (gib > 0.0).then(|| cpu / gib));
 }
 
 fn push_latencies(metrics: &mut Vec<Metric>, name: &str, latencies: &Latencies) {
@@ -167,7 +187,7 @@ fn corruption_gate(cell: &Cell, result: &LoadResult) -> Option<Gate> {
         return None;
     }
     let reads = result.ledger.window(Operation::GetObject, Duration::ZERO, Duration::MAX);
-    let (corrupt, verified) = (reads.errors.get("corrupt").copied().unwrap_or(0), result.ledger.verified);
+    let (corrupt, verified) = (reads.errors.get(&Failure::Corrupt).copied().unwrap_or(0), result.ledger.verified);
     let verdict = match (corrupt, verified) {
         (1.., _) => GateVerdict::NotMet,
         (0, 0) => GateVerdict::Untested,
@@ -178,8 +198,8 @@ fn corruption_gate(cell: &Cell, result: &LoadResult) -> Option<Gate> {
     Some(Gate { name: "no_corrupt_reads".to_owned(), verdict, limit, observed, evidence: None })
 }
 
-fn series(spec: &LoadSpec, result: &LoadResult) -> Vec<SeriesPoint> {
-    let width = series_width(spec.duration);
+fn series(load: &Load, result: &LoadResult) -> Vec<SeriesPoint> {
+    let width = series_width(load.spec.span());
     let mut points = Vec::new();
     let mut start = Duration::ZERO;
     while start + width <= result.to {
@@ -197,22 +217,22 @@ fn series(spec: &LoadSpec, result: &LoadResult) -> Vec<SeriesPoint> {
     points
 }
 
-fn windows(spec: &LoadSpec, result: &LoadResult) -> Vec<Window> {
-    let spans = [("warm-up", Duration::ZERO, spec.warm_up), ("cut", spec.warm_up, result.from), ("measure", result.from, result.to)];
+fn windows(load: &Load, result: &LoadResult) -> Vec<Window> {
+    let spans = [("warm-up", Duration::ZERO, load.spec.warm_up), ("cut", load.spec.warm_up, result.from), ("measure", result.from, result.to)];
     let not_empty = spans.into_iter().filter(|(_, start, end)| start < end);
     not_empty.map(|(label, start, end)| Window { label: label.to_owned(), start_ms: millis(start), end_ms: millis(end) }).collect()
 }
 
-fn findings(spec: &LoadSpec, result: &LoadResult, all: &Tally) -> Vec<String> {
+fn findings(load: &Load, result: &LoadResult, all: &Tally) -> Vec<String> {
     let mut findings = Vec::new();
     if all.failed() > 0 {
         findings.push(format!("{} of {} requests failed: {}.", all.failed(), all.failed() + all.ok, list_errors(&all.errors)));
     }
     if let Some((Stop::UsedUp, at)) = &result.stopped {
-        let planned = spec.duration.as_secs_f64();
+        let planned = load.spec.span().as_secs_f64();
         findings.push(format!(
             "The {} objects to delete were used up after {:.2} s of {planned} s: measured until then.",
-            spec.objects,
+            load.mix.objects,
             at.as_secs_f64()
         ));
     }

@@ -103,6 +103,10 @@ impl SigningKey {
         }
         Self(key)
     }
+    /// The key itself, for who keeps it in another form.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
     /// The signature of a string to sign, in hex.
     pub fn sign(&self, string_to_sign: &str) -> String {
         hex::encode(hmac(&self.0, string_to_sign.as_bytes()))
