@@ -5,7 +5,6 @@
 //! Invariants: nothing retries; every request is admitted by and counted in the link's meter; percentiles are taken from merged
 //! histograms; no fault point is in here.
 
-mod arrivals;
 mod client;
 mod connection;
 mod content;
@@ -13,10 +12,12 @@ mod draw;
 mod engine;
 mod latency;
 mod ledger;
+pub mod schedule;
 mod sign;
 mod steady;
 mod timer;
 mod worker;
+pub mod zipf;
 
 pub use client::cores;
 pub use content::Bodies;

@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use tokio::task::{JoinSet, LocalSet};
 
-use super::arrivals::Arrivals;
 use super::bucket_width;
 use super::client::{process_cpu, thread_cpu};
 use super::connection::{Answer, Lane, Messenger};
 use super::draw::{Draw, Planned};
 use super::engine::Shared;
 use super::ledger::{Ledger, Sample};
+use super::schedule::{Arrivals, Schedule, Share};
 use super::timer::Timer;
 use super::{Stop, Work};
 use crate::config::LoopKind;
@@ -43,7 +43,7 @@ struct Desk {
     shared: Arc<Shared>,
     messenger: Messenger,
     ledger: RefCell<Ledger>,
-    arrivals: Option<RefCell<Arrivals>>,
+    arrivals: Option<RefCell<Schedule>>,
 }
 
 /// Runs worker `index` to the end of the load.
@@ -57,8 +57,8 @@ async fn work(shared: &Arc<Shared>, index: u32) -> io::Result<Report> {
     let arrivals = match spec.load_loop {
         LoopKind::Closed => None,
         LoopKind::Open { rate_per_s } => {
-            let own = spec.seed ^ u64::from(index).wrapping_mul(0xD1B5_4A32_D192_ED03);
-            Some(RefCell::new(Arrivals::new(own, rate_per_s / f64::from(shared.workers))))
+            let share = Share { worker: index, workers: shared.workers };
+            Some(RefCell::new(Schedule::new(Arrivals::Poisson, rate_per_s, spec.seed, share)))
         }
     };
     let ledger = RefCell::new(Ledger::new(bucket_width(spec.duration)));
