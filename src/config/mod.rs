@@ -20,7 +20,7 @@ pub use application::{Application, ApplicationKind, ClientSetting, NamedApplicat
 pub use endpoint::Endpoint;
 pub use error::{ConfigError, nearest};
 pub use failure::{FailureProbe, FailureSpec, FailureTiming, PART_SIZE};
-pub use fault::{DegradeRule, FaultKind, Phase};
+pub use fault::{DegradeRule, FaultKind, Phase, ThrottleLimits};
 pub use file::{check_files, error_at, load_applications, load_profile, load_scenario, load_vendor, parse, stem, toml_stems};
 pub use mutant::{Auth, Change, Flaw, Mutant, Spelling, TextHeaders, When, Which, load_mutants};
 pub use price::{
