@@ -189,7 +189,7 @@ mod tests {
         let second = Span(Duration::from_secs(1));
         let expected =
             ThrottleLimits { writes_per_s: Some(50.0), reads_per_s: None, prefix_depth: 1, burst: second, retry_after: None, split_after: None };
-        assert_eq!(throttle("writes_per_s = 50.0"), Ok(expected));
+        assert_eq!(throttle("writes_per_s = 50"), Ok(expected));
         let full = throttle("writes_per_s = 5.5, reads_per_s = 80.0, prefix_depth = 0, burst = '100 ms', retry_after = '1 s', split_after = '5 s'");
         assert_eq!(full.map(|limits| (limits.prefix_depth, limits.split_after)), Ok((0, Some(Span(Duration::from_secs(5))))));
     }

@@ -7,6 +7,7 @@ mod failure;
 mod fault;
 mod file;
 mod mutant;
+mod prefix_scale;
 mod price;
 mod profile;
 mod root;
@@ -23,6 +24,7 @@ pub use failure::{FailureProbe, FailureSpec, FailureTiming, PART_SIZE};
 pub use fault::{DegradeRule, FaultKind, Phase, ThrottleLimits};
 pub use file::{check_files, error_at, load_applications, load_profile, load_scenario, load_vendor, parse, stem, toml_stems};
 pub use mutant::{Auth, Change, Flaw, Mutant, Spelling, TextHeaders, When, Which, load_mutants};
+pub use prefix_scale::{LimiterRules, PrefixCell, PrefixScaleSpec, Retrying, SplitRules};
 pub use price::{
     Averaging, EgressPrice, Gigabyte, Month, OverRatio, PriceCard, RequestPrice, RetrievalPrice, StoragePrice, StorageUnit, Tier, Trust, Window,
 };

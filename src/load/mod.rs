@@ -12,6 +12,7 @@ mod draw;
 mod engine;
 mod latency;
 mod ledger;
+pub mod prefix;
 pub mod schedule;
 mod sign;
 mod steady;

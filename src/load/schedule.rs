@@ -44,7 +44,7 @@ impl Bursts {
     /// When the burst lasts no time or longer than its period, or the factor is not a finite number above 0.
     pub fn new(every: Duration, lasts: Duration, factor: f64) -> Result<Self, BurstsError> {
         let is_sound = !lasts.is_zero() && lasts <= every && factor.is_finite() && factor > 0.0;
-        is_sound.then(|| Self { every_s: every.as_secs_f64(), lasts_s: lasts.as_secs_f64(), factor }).ok_or(BurstsError)
+        is_sound.then_some(Self { every_s: every.as_secs_f64(), lasts_s: lasts.as_secs_f64(), factor }).ok_or(BurstsError)
     }
 
     fn calm_s(self) -> f64 {
