@@ -9,9 +9,10 @@ use proofmark::wire::{Link, Recorder};
 
 use crate::support::Server;
 
-const LIMIT_PER_S: f64 = 40.0;
-/// Tokens that are there at the start: the burst.
-const BURST: f64 = 4.0;
+/// Low enough for a busy machine to ask for more.
+const LIMIT_PER_S: f64 = 10.0;
+/// Tokens that are there at the start: the burst. A stall that is shorter than a second loses none.
+const BURST: f64 = 10.0;
 
 fn throttle() -> DegradeRule {
     let limits = ThrottleLimits {
@@ -33,12 +34,12 @@ struct Outcome {
     seconds: f64,
 }
 
-/// Writes to a prefix on one connection, one after another with a pause between them.
-async fn write(link: &Link, bucket: &str, prefix: &str, pause: Duration, lasts: Duration) -> Outcome {
+/// Writes to a prefix on one connection, one after another with a pause between them, as long as `goes_on` says so.
+async fn write(link: &Link, bucket: &str, prefix: &str, pause: Duration, goes_on: impl Fn(&Outcome) -> bool) -> Outcome {
     let mut connection = link.raw(&Recorder::new()).connect().await.unwrap();
     let started = Instant::now();
     let mut outcome = Outcome::default();
-    while started.elapsed() < lasts {
+    while goes_on(&outcome) {
         let key = format!("{prefix}/{}", outcome.stored);
         let answer = link.raw(&Recorder::new()).request("PUT", bucket, &key).body("x").send_on(&mut connection).await.unwrap();
         match answer.status {
@@ -50,8 +51,8 @@ async fn write(link: &Link, bucket: &str, prefix: &str, pause: Duration, lasts: 
             }
         }
         tokio::time::sleep(pause).await;
+        outcome.seconds = started.elapsed().as_secs_f64();
     }
-    outcome.seconds = started.elapsed().as_secs_f64();
     outcome
 }
 
@@ -62,14 +63,14 @@ async fn a_throttled_prefix_gets_its_rate_and_the_others_all_they_ask_for() {
     let proxy = Proxy::before(&direct.access, vec![throttle()]).await.unwrap();
     let link = direct.via(proxy.endpoint());
     let bucket = direct.create_bucket("throttle").await.unwrap();
-    let lasts = Duration::from_secs(4);
+    let lasts = |outcome: &Outcome| outcome.seconds < 7.0;
     let hot = || write(&link, &bucket, "hot", Duration::from_millis(2), lasts);
-    let (first, second, calm) = tokio::join!(hot(), hot(), write(&link, &bucket, "calm", Duration::from_millis(50), lasts));
+    let (first, second, calm) = tokio::join!(hot(), hot(), write(&link, &bucket, "calm", Duration::from_millis(150), lasts));
     let seconds = first.seconds.min(second.seconds);
     let rate = ((first.stored + second.stored) as f64 - BURST) / seconds;
     assert!((rate / LIMIT_PER_S - 1.0).abs() <= 0.05, "{rate} per s: {first:?}, {second:?}");
-    assert!(first.refused + second.refused > first.stored + second.stored, "{first:?}, {second:?}");
-    assert!(calm.refused == 0 && calm.stored > 40, "{calm:?}");
+    assert!(first.refused > 0 && second.refused > 0, "{first:?}, {second:?}");
+    assert!(calm.refused == 0 && calm.stored > 20, "{calm:?}");
     let counts = proxy.counters();
     assert_eq!(counts.rules[0].fired, first.refused + second.refused);
     assert_eq!(counts.rules[0].matched, counts.requests);
@@ -82,9 +83,11 @@ async fn without_its_rule_the_same_load_is_not_refused_and_reads_have_a_limit_of
     let proxy = Proxy::before(&direct.access, Vec::new()).await.unwrap();
     let link = direct.via(proxy.endpoint());
     let bucket = direct.create_bucket("throttle").await.unwrap();
-    let free = write(&link, &bucket, "hot", Duration::from_millis(2), Duration::from_secs(1)).await;
-    assert!(free.refused == 0 && free.stored as f64 > 1.5 * (LIMIT_PER_S + BURST), "{free:?}");
+    let load = |outcome: &Outcome| outcome.stored + outcome.refused < 60;
+    let free = write(&link, &bucket, "hot", Duration::ZERO, load).await;
+    assert_eq!((free.stored, free.refused), (60, 0));
     proxy.set_rules(vec![throttle()]);
+    assert!(write(&link, &bucket, "warm", Duration::ZERO, load).await.refused > 0);
     let get = |key: &'static str| link.raw(&Recorder::new()).request("GET", &bucket, key).send();
     let list = || link.raw(&Recorder::new()).request("GET", &bucket, "?list-type=2&prefix=hot%2F").send();
     let statuses = [get("hot/0").await.unwrap().status, list().await.unwrap().status, get("hot/0").await.unwrap().status];
