@@ -229,7 +229,10 @@ pub struct MutantsArgs {
 /// `proofmark proxy`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  proofmark proxy --vendor acme --listen 127.0.0.1:9100 --rule 'every = 3, fault = { status = { status = 503, code = \"SlowDown\" } }'"
+    after_help = "Examples:\n  proofmark proxy --vendor acme --listen 127.0.0.1:9100 --rule 'every = 3, fault = { status = { status = 503, code = \"SlowDown\" } }'\n  \
+    A server that throttles each prefix (first part of the key) at 50 PUT and 80 GET per second, with bursts of 100 ms:\n  \
+    proofmark proxy --vendor acme --rule 'fault = { throttle = { writes_per_s = 50, reads_per_s = 80, burst = \"100 ms\" } }'\n  \
+    Optional: prefix_depth = 2, retry_after = \"1 s\", split_after = \"30 s\" (double a hot prefix's rates after each 30 s of overload)"
 )]
 pub struct ProxyArgs {
     /// Vendor whose endpoints, region and credentials are used.

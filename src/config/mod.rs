@@ -9,6 +9,7 @@ mod file;
 mod mutant;
 mod operation;
 mod payload;
+mod prefix_scale;
 mod price;
 mod profile;
 mod root;
@@ -22,11 +23,12 @@ pub use application::{Application, ApplicationKind, ClientSetting, NamedApplicat
 pub use endpoint::Endpoint;
 pub use error::{ConfigError, nearest};
 pub use failure::{FailureProbe, FailureSpec, FailureTiming, PART_SIZE};
-pub use fault::{DegradeRule, FaultKind, Phase};
+pub use fault::{DegradeRule, FaultKind, Phase, ThrottleLimits};
 pub use file::{check_files, error_at, load_applications, load_profile, load_scenario, load_vendor, parse, stem, toml_stems};
 pub use mutant::{Auth, Change, Flaw, Mutant, Spelling, TextHeaders, When, Which, load_mutants};
 pub use operation::Operation;
 pub use payload::{Checksum, Entropy, PayloadMode, Style, Verify};
+pub use prefix_scale::{LimiterRules, PrefixCell, PrefixScaleSpec, Retrying, SplitRules};
 pub use price::{
     Averaging, EgressPrice, Gigabyte, Month, OverRatio, PriceCard, RequestPrice, RetrievalPrice, StoragePrice, StorageUnit, Tier, Trust, Window,
 };

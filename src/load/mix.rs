@@ -8,10 +8,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::arrivals::Arrivals;
 use super::draw::Draw;
 use super::reactor::Task;
 use super::request::Request;
+use super::schedule::{Arrivals, Schedule, Share};
 use super::worker::{Lane, Worker};
 use super::{Program, Stop};
 use crate::config::{LoopKind, MixEntry};
@@ -84,8 +84,8 @@ impl Program for Mix {
         let arrivals = match spec.load_loop {
             LoopKind::Closed => None,
             LoopKind::Open { rate_per_s } => {
-                let own = spec.seed ^ u64::from(worker.index).wrapping_mul(0xD1B5_4A32_D192_ED03);
-                Some(Rc::new(RefCell::new(Arrivals::new(own, rate_per_s / f64::from(worker.of())))))
+                let share = Share { worker: worker.index, workers: worker.of() };
+                Some(Rc::new(RefCell::new(Schedule::new(Arrivals::Poisson, rate_per_s, spec.seed, share))))
             }
         };
         let own = (worker.index..spec.concurrency).step_by(worker.of() as usize);
@@ -111,7 +111,7 @@ struct Slot<'w> {
     draw: Draw,
     lanes: Vec<Lane>,
     turn: usize,
-    arrivals: Option<Rc<RefCell<Arrivals>>>,
+    arrivals: Option<Rc<RefCell<Schedule>>>,
 }
 
 impl Slot<'_> {

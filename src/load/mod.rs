@@ -5,7 +5,6 @@
 //! the link's meter; no lock, atomic or allocation belongs to a request; percentiles are taken from merged histograms; no fault point is in
 //! here.
 
-mod arrivals;
 mod client;
 mod content;
 mod draw;
@@ -21,12 +20,15 @@ mod progress;
 mod reactor;
 mod request;
 mod s3;
+pub mod prefix;
+pub mod schedule;
 mod sign;
 mod socket;
 mod steady;
 mod streaming;
 mod usage;
 mod worker;
+pub mod zipf;
 
 pub use client::{cores, process_cpu};
 pub use content::{Content, Extent, Stamping};

@@ -18,6 +18,7 @@ mod mutants;
 mod proxy;
 mod proxy_bytes;
 mod proxy_real;
+mod proxy_throttle;
 mod real;
 mod report;
 mod resilience;

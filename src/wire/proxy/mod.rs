@@ -19,9 +19,11 @@ mod pace;
 mod relay;
 mod rules;
 mod tamper;
+mod throttle;
 
 pub use alone::{RuleFile, serve_alone};
 pub use rules::RuleCount;
+pub use throttle::{Direction, Throttle};
 
 use std::io;
 use std::net::SocketAddr;

@@ -10,6 +10,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::task::JoinSet;
 
 use super::answer::{Answer, End};
+use super::local::Asked;
 use super::message::{Body, Head, Incoming, Piece, Side, Start};
 use super::mutate::{Hit, Outcome};
 use super::pace::Pace;
@@ -26,7 +27,7 @@ pub(super) const SETTLE: Duration = Duration::from_millis(50);
 const LATE_BODY: Duration = Duration::from_secs(5);
 
 /// How an exchange ended.
-enum Next {
+pub(super) enum Next {
     /// Both connections can take the next request.
     Again,
     /// Close both.
@@ -104,10 +105,12 @@ impl Connection {
         }
         let operation = self.operation(&head);
         let faults = self.shared.rules.choose(operation);
-        // Without a fault nothing depends on the signature, and a benchmark should not pay for its check.
-        let check = if faults.is_empty() { Check::NotOurs } else { tamper::check(&head, &self.shared.credentials) };
+        // Without a fault that changes or swallows nothing depends on the signature, and a benchmark should not pay for its check.
+        let is_blind = faults.iter().all(|fault| matches!(fault.kind(), FaultKind::Throttle(_)));
+        let check = if is_blind { Check::NotOurs } else { tamper::check(&head, &self.shared.credentials) };
+        let asked = Asked { head: &head, body: &body, check: &check, in_host: self.in_host(&head) };
         for fault in &faults {
-            if let Some(next) = self.answer_alone(fault, &head, &body, &check).await? {
+            if let Some(next) = local::answer(&mut self.client, fault, &asked).await? {
                 return Ok(next);
             }
         }
@@ -176,9 +179,13 @@ impl Connection {
     }
 
     fn operation(&self, head: &Head) -> &'static str {
+        operation::name(head.method(), head.target(), self.in_host(head), |name| head.header(name))
+    }
+
+    /// Whether the bucket is named in the host.
+    fn in_host(&self, head: &Head) -> bool {
         let bases = self.shared.upstream.endpoints.iter().map(|endpoint| endpoint.host.as_str()).chain(["localhost"]);
-        let in_host = head.header("host").is_some_and(|host| operation::bucket_in_host(host, bases));
-        operation::name(head.method(), head.target(), in_host, |name| head.header(name))
+        head.header("host").is_some_and(|host| operation::bucket_in_host(host, bases))
     }
 
     async fn server(&mut self) -> Option<&mut Side> {
@@ -193,42 +200,6 @@ impl Connection {
         let Some(server) = self.server().await else { return Ok(Next::Close) };
         server.out.write_all(&rest).await?;
         Ok(Next::Tunnel)
-    }
-
-    /// Faults whose requests never reach the server.
-    async fn answer_alone(&mut self, fault: &Fault, head: &Head, body: &Body, check: &Check) -> io::Result<Option<Next>> {
-        let is_waiting = head.has_word("expect", "100-continue");
-        let Side { incoming, out } = &mut self.client;
-        match fault.kind() {
-            FaultKind::BlackHole {} => {
-                fault.fire();
-                while incoming.fill().await? > 0 {
-                    incoming.take_rest();
-                }
-                Ok(Some(Next::Close))
-            }
-            FaultKind::Status { status, code } => {
-                fault.fire();
-                if !is_waiting {
-                    local::discard(body.clone(), incoming).await?;
-                }
-                out.write_all(&local::status(*status, code, head)).await?;
-                Ok(Some(if is_waiting || head.closes() { Next::Close } else { Next::Again }))
-            }
-            // A request that the server would refuse is left to the server, and a copy is answered with more than we could make up.
-            FaultKind::Swallow {}
-                if head.method() == "PUT" && head.header("x-amz-copy-source").is_none() && matches!(check, Check::Valid(_) | Check::NotOurs) =>
-            {
-                fault.fire();
-                if is_waiting {
-                    out.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").await?;
-                }
-                let etag = local::swallow(head, body.clone(), incoming).await?;
-                out.write_all(&local::stored(&etag)).await?;
-                Ok(Some(if head.closes() { Next::Close } else { Next::Again }))
-            }
-            _ => Ok(None),
-        }
     }
 
     /// Reads the body if a fault needs it, and changes what the faults say.

@@ -2,8 +2,9 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use super::throttle::{Direction, Throttle};
 use crate::config::{DegradeRule, FaultKind, Phase};
 
 /// How often one rule had its way.
@@ -22,6 +23,18 @@ struct Counted {
     rule: DegradeRule,
     matched: AtomicU64,
     fired: AtomicU64,
+    /// The state of a rule that throttles, and the moment that its time counts from.
+    throttle: Option<(Instant, Mutex<Throttle>)>,
+}
+
+impl Counted {
+    fn new(rule: DegradeRule) -> Self {
+        let throttle = match &rule.fault {
+            FaultKind::Throttle(limits) => Some((Instant::now(), Mutex::new(Throttle::new(limits.clone())))),
+            _ => None,
+        };
+        Self { rule, matched: AtomicU64::new(0), fired: AtomicU64::new(0), throttle }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -50,6 +63,13 @@ impl Fault {
     pub fn fire(&self) {
         self.counted.fired.fetch_add(1, Ordering::Relaxed);
     }
+    /// Whether a rule that throttles lets a request pass now; the others have no say.
+    pub fn admits(&self, prefix: &str, direction: Direction) -> bool {
+        self.counted.throttle.as_ref().is_none_or(|(started, throttle)| {
+            let mut throttle = throttle.lock().unwrap_or_else(PoisonError::into_inner);
+            throttle.admit(prefix, direction, started.elapsed())
+        })
+    }
     /// A part of `span` that is spread evenly over the rule's turns and the same in every run.
     pub fn spread(&self, span: Duration) -> Duration {
         let mut mixed = self.turn.wrapping_mul(0x9E37_79B9_7F4A_7C15);
@@ -66,8 +86,7 @@ impl Rules {
     }
     /// Replaces the rules; their counters start at 0.
     pub fn set(&self, rules: Vec<DegradeRule>) {
-        let counted = |rule| Arc::new(Counted { rule, matched: AtomicU64::new(0), fired: AtomicU64::new(0) });
-        self.book().rules = rules.into_iter().map(counted).collect();
+        self.book().rules = rules.into_iter().map(|rule| Arc::new(Counted::new(rule))).collect();
     }
     pub fn set_phase(&self, phase: Option<Phase>) {
         self.book().phase = phase;
