@@ -33,8 +33,13 @@ struct Row {
     first_eight_gib: f64,
 }
 
-fn rows() -> [Row; 4] {
-    let (one, three) = (ZeroStage::One, ZeroStage::Three);
+/// 8B, 70B, 405B and 1T.
+fn rows() -> Vec<Row> {
+    sharded_rows().into_iter().chain(layered_rows()).collect()
+}
+
+fn sharded_rows() -> [Row; 2] {
+    let three = ZeroStage::Three;
     [
         Row {
             shape: shape([4096, 14336, 32, 8, 32, 128_256], (1, 1, 8), three),
@@ -66,6 +71,12 @@ fn rows() -> [Row; 4] {
             parts: 14_656,
             first_eight_gib: 113.9,
         },
+    ]
+}
+
+fn layered_rows() -> [Row; 2] {
+    let one = ZeroStage::One;
+    [
         Row {
             shape: shape([16384, 53248, 128, 8, 126, 128_256], (8, 32, 2), one),
             parameters_b: (2, 405.85),
