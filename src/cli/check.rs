@@ -102,8 +102,9 @@ fn application_references(context: &Context, file: &Path, application: &Applicat
 fn profile_references(context: &Context, root: &Root, file: &Path, profile: &Profile) -> Vec<ConfigError> {
     let vendor =
         |field: &'static str| move |id: &VendorId| load_vendor(root, id).err().map(|error| error_at(file, field, id.as_str(), error.message));
-    let scenario =
-        |field: &'static str| move |id: &ScenarioId| load_scenario(root, id).err().map(|error| error_at(file, field, id.as_str(), error.message));
+    let scenario = |field: &'static str| {
+        move |id: &ScenarioId| load_scenario(root, id, profile.scale).err().map(|error| error_at(file, field, id.as_str(), error.message))
+    };
     let mut errors: Vec<ConfigError> = profile.vendors.iter().filter_map(vendor("vendors")).collect();
     errors.extend(profile.price_only.iter().filter_map(vendor("price_only")));
     errors.extend(profile.scenarios.iter().filter_map(scenario("scenarios")));

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::args::{ListArgs, ListFormat};
 use super::{Context, Failure, output};
 use crate::case;
-use crate::config::{Root, ScenarioSpec, load_profile, load_scenario, load_vendor, toml_stems};
+use crate::config::{Root, Scale, ScenarioSpec, load_profile, load_scenario, load_vendor, toml_stems};
 use crate::model::{CaseInfo, ProfileId, ScenarioId, VendorId};
 
 #[derive(Serialize)]
@@ -48,8 +48,9 @@ fn scenarios(root: &Root) -> Result<Vec<Entry>, Failure> {
     for kind in ["throughput", "failure", "cost"] {
         for stem in toml_stems(&root.scenarios().join(kind)) {
             let id = ScenarioId(format!("{kind}/{stem}"));
-            let (title, about) = match load_scenario(root, &id)?.spec {
+            let (title, about) = match load_scenario(root, &id, Scale::Default)?.spec {
                 ScenarioSpec::Throughput(spec) => (format!("{} {}", spec.code, spec.title), spec.about),
+                ScenarioSpec::Program(spec) => (format!("{} {}", spec.head.code, spec.head.title), spec.head.about),
                 ScenarioSpec::Failure(spec) => (format!("{} {}", spec.code, spec.title), spec.about),
                 ScenarioSpec::Cost(spec) => (spec.title, spec.about),
             };

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 
-use super::{Application, ConfigError, NamedApplication, Profile, Root, Scenario, ScenarioSpec, Vendor, nearest};
+use super::scenario::{check_throughput, read_throughput};
+use super::{Application, ConfigError, NamedApplication, Profile, Root, Scale, Scenario, ScenarioSpec, Vendor, nearest};
 use crate::model::{Kind, ProfileId, ScenarioId, VendorId};
 
 /// Reads one TOML file.
@@ -22,13 +23,22 @@ type Validated = Result<(), (&'static str, String)>;
 /// Reads one TOML file and checks what no single field's type refuses.
 fn parse_valid<T: DeserializeOwned>(file: &Path, validate: impl Fn(&T) -> Validated) -> Result<T, ConfigError> {
     let value = parse(file)?;
-    match validate(&value) {
-        Ok(()) => Ok(value),
-        Err((field, message)) => {
-            let text = std::fs::read_to_string(file).unwrap_or_default();
-            Err(ConfigError { line: line_of(&text, field), ..ConfigError::new(file, message) }.field(field))
-        }
-    }
+    let verdict = validate(&value);
+    judged(file, &std::fs::read_to_string(file).unwrap_or_default(), None, verdict)?;
+    Ok(value)
+}
+
+/// A type's verdict as an error with its line: that of the field in the table `over`, where it stands there, which is the one that is used.
+pub(super) fn judged<F: AsRef<str>>(file: &Path, text: &str, over: Option<&str>, verdict: Result<(), (F, String)>) -> Result<(), ConfigError> {
+    let Err((field, message)) = verdict else { return Ok(()) };
+    let field = field.as_ref();
+    let scaled = over.map(|table| format!("{table}.{field}")).filter(|name| text_has(text, name));
+    let field = scaled.unwrap_or_else(|| field.to_owned());
+    Err(ConfigError { line: line_of(text, &field), ..ConfigError::new(file, message) }.field(field))
+}
+
+fn text_has(text: &str, field: &str) -> bool {
+    (0..text.lines().count()).any(|line| field_at(text, line).as_deref() == Some(field))
 }
 
 /// The 1-based line of a dotted field, or of the inline table that holds it; `None` where several lines could be meant.
@@ -51,17 +61,20 @@ fn validate_vendor(vendor: &Vendor) -> Validated {
 }
 
 pub(super) fn parse_text<T: DeserializeOwned>(file: &Path, text: &str) -> Result<T, ConfigError> {
-    toml::from_str(text).map_err(|error| {
-        let mut found = ConfigError::new(file, error.message().trim());
-        if let Some(span) = error.span() {
-            let before = &text[..span.start.min(text.len())];
-            let line = before.matches('\n').count();
-            found.line = Some(line + 1);
-            found.column = Some(before.len() - before.rfind('\n').map_or(0, |at| at + 1) + 1);
-            found.field = field_at(text, line);
-        }
-        found
-    })
+    toml::from_str(text).map_err(|error| located(file, text, &error))
+}
+
+/// An error of the TOML reader with its place in the text.
+pub(super) fn located(file: &Path, text: &str, error: &toml::de::Error) -> ConfigError {
+    let mut found = ConfigError::new(file, error.message().trim());
+    if let Some(span) = error.span() {
+        let before = &text[..span.start.min(text.len())];
+        let line = before.matches('\n').count();
+        found.line = Some(line + 1);
+        found.column = Some(before.len() - before.rfind('\n').map_or(0, |at| at + 1) + 1);
+        found.field = field_at(text, line);
+    }
+    found
 }
 
 /// The dotted field of a line: the table header above it and the key before `=`.
@@ -133,11 +146,11 @@ pub fn load_profile(root: &Root, id: &ProfileId) -> Result<Profile, ConfigError>
     parse_valid(&known_file(&root.scenarios().join("profiles"), id.as_str(), "profile")?, Profile::validate)
 }
 
-/// Loads `scenarios/<kind>/<stem>.toml`.
+/// Loads `scenarios/<kind>/<stem>.toml`; a throughput scenario with the values of the scale.
 ///
 /// # Errors
 /// An unknown id (with the nearest known one), or a file that is not valid.
-pub fn load_scenario(root: &Root, id: &ScenarioId) -> Result<Scenario, ConfigError> {
+pub fn load_scenario(root: &Root, id: &ScenarioId, scale: Scale) -> Result<Scenario, ConfigError> {
     let (kind, name) = id.as_str().split_once('/').unwrap_or(("", id.as_str()));
     let kinds = [Kind::Throughput, Kind::Failure, Kind::Cost];
     let Some(kind) = kinds.into_iter().find(|known| known.name() == kind) else {
@@ -148,7 +161,7 @@ pub fn load_scenario(root: &Root, id: &ScenarioId) -> Result<Scenario, ConfigErr
     };
     let file = known_file(&root.scenarios().join(kind.name()), name, &format!("{} scenario", kind.name()))?;
     let spec = match kind {
-        Kind::Throughput => ScenarioSpec::Throughput(parse_valid(&file, super::ThroughputSpec::validate)?),
+        Kind::Throughput => read_throughput(&file, scale)?,
         Kind::Failure => ScenarioSpec::Failure(parse_valid(&file, super::FailureSpec::validate)?),
         _ => ScenarioSpec::Cost(parse_valid(&file, super::CostWorkload::validate)?),
     };
@@ -175,7 +188,7 @@ fn check_file(file: &Path) -> Result<(), ConfigError> {
     match folder {
         "vendors" => parse_valid(file, validate_vendor).map(drop),
         "profiles" => parse_valid(file, Profile::validate).map(drop),
-        "throughput" => parse_valid(file, super::ThroughputSpec::validate).map(drop),
+        "throughput" => check_throughput(file),
         "failure" => parse_valid(file, super::FailureSpec::validate).map(drop),
         "applications" => parse_valid(file, Application::validate).map(drop),
         "cost" => parse_valid(file, super::CostWorkload::validate).map(drop),

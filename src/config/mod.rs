@@ -13,9 +13,12 @@ mod prefix_scale;
 mod price;
 mod profile;
 mod root;
+mod scale;
 mod scenario;
 mod secret;
 mod throughput;
+mod training;
+mod value;
 mod vendor;
 mod workload;
 
@@ -34,8 +37,13 @@ pub use price::{
 };
 pub use profile::{CostRule, Curve, GateRules, Profile, Weights};
 pub use root::Root;
+pub use scale::Scale;
 pub use scenario::{Scenario, ScenarioSpec};
 pub use secret::Secret;
 pub use throughput::{Cell, CellTimes, LoopKind, MixEntry, ThroughputSpec};
+pub use training::{
+    Access, CheckpointProgram, Dataloader, Interference, KvCache, ListStorm, ModelLoad, Program, ProgramCell, ProgramHead, ProgramSpec, Reshard,
+    RestoreProgram, TokenWindows,
+};
 pub use vendor::{Addressing, Budget, Cap, CredentialNames, Lifecycle, Priority, Requirement, Safety, Serve, Vendor, Waiver};
 pub use workload::CostWorkload;

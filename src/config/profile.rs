@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{FailureTiming, Requirement, Waiver};
+use super::{FailureTiming, Requirement, Scale, Waiver};
 use crate::model::{Category, Direction, Level, ScenarioId, VendorId};
 use crate::units::Span;
 
@@ -30,6 +30,9 @@ pub struct Profile {
     pub slow: bool,
     /// Scenarios in the order in which they run.
     pub scenarios: Vec<ScenarioId>,
+    /// Which values of the throughput scenarios are used.
+    #[serde(default)]
+    pub scale: Scale,
     /// Repeats of each throughput cell and failure scenario.
     pub repeats: u32,
     /// Replaces the duration of every throughput cell.

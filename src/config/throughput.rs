@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{Operation, Style};
+use super::value::{filled, lasting, positive, positives, refuse};
 use crate::model::{Estimate, Impact};
 use crate::units::{Bytes, Span};
 
@@ -142,9 +143,9 @@ impl fmt::Display for Cell {
 }
 
 /// Assumed for the estimate: a request that moves nothing takes at least this long.
-const FASTEST_REQUEST: Duration = Duration::from_micros(500);
+pub(super) const FASTEST_REQUEST: Duration = Duration::from_micros(500);
 /// Assumed for the estimate: all connections of one client together move at most this many bytes each second.
-const FASTEST_BYTES_PER_S: f64 = 1e9;
+pub(super) const FASTEST_BYTES_PER_S: f64 = 1e9;
 
 impl ThroughputSpec {
     /// The times of its cells: the profile's where it gives some.
@@ -249,33 +250,9 @@ impl ThroughputSpec {
     }
 }
 
-fn refuse<E: serde::de::Error>(expected: &str) -> E {
-    E::custom(format!("expected {expected}"))
-}
-
-fn positive<'de, D: Deserializer<'de>, T: Deserialize<'de> + PartialEq + Default>(input: D) -> Result<T, D::Error> {
-    let number = T::deserialize(input)?;
-    if number == T::default() { Err(refuse("a number above 0")) } else { Ok(number) }
-}
-
-fn filled<'de, D: Deserializer<'de>, T: Deserialize<'de>>(input: D) -> Result<Vec<T>, D::Error> {
-    let values = Vec::deserialize(input)?;
-    if values.is_empty() { Err(refuse("at least one value")) } else { Ok(values) }
-}
-
-fn positives<'de, D: Deserializer<'de>>(input: D) -> Result<Vec<u32>, D::Error> {
-    let values: Vec<u32> = filled(input)?;
-    if values.contains(&0) { Err(refuse("requests in flight above 0")) } else { Ok(values) }
-}
-
 fn mixes<'de, D: Deserializer<'de>>(input: D) -> Result<Vec<Vec<MixEntry>>, D::Error> {
     let values: Vec<Vec<MixEntry>> = filled(input)?;
     if values.iter().any(Vec::is_empty) { Err(refuse("at least one operation in each mix")) } else { Ok(values) }
-}
-
-fn lasting<'de, D: Deserializer<'de>>(input: D) -> Result<Span, D::Error> {
-    let span = Span::deserialize(input)?;
-    if span.0 < Duration::from_millis(100) { Err(refuse("a measured time of at least \"100 ms\"")) } else { Ok(span) }
 }
 
 fn rate<'de, D: Deserializer<'de>>(input: D) -> Result<f64, D::Error> {

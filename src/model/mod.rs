@@ -1,5 +1,6 @@
 //! What a run is made of: plain data with serde, no I/O. The words are those of the glossary in `DESIGN.md`.
 
+pub mod ai;
 mod case;
 mod crash;
 mod ids;

@@ -1,8 +1,8 @@
 //! What a run reads before it plans: profile, vendors, scenarios, the month of use to price.
 
 use crate::config::{
-    ConfigError, CostWorkload, NamedApplication, Profile, Root, Scenario, ScenarioSpec, Vendor, load_applications, load_profile, load_scenario,
-    load_vendor,
+    ConfigError, CostWorkload, NamedApplication, Profile, Root, Scale, Scenario, ScenarioSpec, Vendor, load_applications, load_profile,
+    load_scenario, load_vendor,
 };
 use crate::model::{Kind, ProfileId, ScenarioId, VendorId};
 
@@ -47,7 +47,7 @@ impl Inputs {
             }
         }
         let vendors = seen.into_iter().map(|id| load_vendor(root, id).map(|file| NamedVendor { id: id.clone(), file })).collect::<Result<_, _>>()?;
-        let scenarios = profile.scenarios.iter().map(|id| load_scenario(root, id)).collect::<Result<Vec<_>, _>>()?;
+        let scenarios = profile.scenarios.iter().map(|id| load_scenario(root, id, profile.scale)).collect::<Result<Vec<_>, _>>()?;
         let scenarios = scenarios.into_iter().filter(|scenario| scenario.kind() != Kind::Cost).collect();
         let workload = load_workload(root, &profile.cost.workload)?;
         let applications = load_applications(root)?;
@@ -64,7 +64,7 @@ impl Inputs {
 }
 
 fn load_workload(root: &Root, id: &ScenarioId) -> Result<CostWorkload, ConfigError> {
-    match load_scenario(root, id)?.spec {
+    match load_scenario(root, id, Scale::Default)?.spec {
         ScenarioSpec::Cost(workload) => Ok(workload),
         _ => Err(ConfigError::new(root.scenarios(), format!("{id} is not a cost scenario: expected \"cost/NAME\"")).field("cost.workload")),
     }

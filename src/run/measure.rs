@@ -11,9 +11,9 @@ use tokio::runtime::Handle;
 
 use super::events::{Event, Tell};
 use super::plan::is_mine;
-use super::{Done, Inputs, NamedVendor, Stage, Task, tasks};
+use super::{Done, Inputs, NamedVendor, Stage, Task, TaskCell, tasks};
 use crate::case::{self, Case, Down, Guard};
-use crate::config::{FailureSpec, Phase, Scenario, ScenarioSpec, ThroughputSpec};
+use crate::config::{FailureSpec, Phase, ProgramSpec, Scenario, ScenarioSpec, ThroughputSpec};
 use crate::lab::{Hook, LabError, Server};
 use crate::load::Progress;
 use crate::model::{CaseRecord, ClientId, ClientShard, Kind, Outcome, ScenarioRecord, Skip, Verdict};
@@ -144,8 +144,10 @@ impl Measurement<'_> {
         }
         self.begin(Phase::Throughput, "throughput", planned);
         for scenario in &self.inputs.scenarios {
-            if let ScenarioSpec::Throughput(spec) = &scenario.spec {
-                self.cells(scenario, spec, tasks).await?;
+            match &scenario.spec {
+                ScenarioSpec::Throughput(spec) => self.cells(scenario, spec, tasks).await?,
+                ScenarioSpec::Program(spec) => self.programs(scenario, spec, tasks)?,
+                ScenarioSpec::Failure(_) | ScenarioSpec::Cost(_) => {}
             }
         }
         self.end()
@@ -158,7 +160,7 @@ impl Measurement<'_> {
         let runner = throughput::Runner::new(&self.stage.link, scenario.id.clone(), spec.clone(), times);
         let mut runner = runner.by_client(self.client()).shown_by(Arc::clone(&progress));
         for task in tasks.iter().filter(|task| task.scenario == scenario.id) {
-            if let Some(cell) = &task.cell {
+            if let Some(TaskCell::Mix(cell)) = &task.cell {
                 progress.clear();
                 self.keep(self.shown(&progress, runner.run_cell(cell, task.repeat)).await)?;
             }
@@ -176,6 +178,15 @@ impl Measurement<'_> {
                 _ = ticks.tick() => (self.tell)(Event::Load(progress.glance())),
             }
         }
+    }
+
+    /// The cells of a program. Nothing runs them yet: each is recorded as untested, so that no coverage is claimed for them.
+    fn programs(&self, scenario: &Scenario, spec: &ProgramSpec, tasks: &[Task]) -> Result<(), StoreError> {
+        let reason = format!("this build does not run {} yet", spec.head.code);
+        for task in tasks.iter().filter(|task| task.scenario == scenario.id) {
+            self.keep(ScenarioRecord { cell: task.cell_name(), repeat: task.repeat, ..untested(scenario, &reason, self.client()) })?;
+        }
+        Ok(())
     }
 
     async fn failure(&self, tasks: &[Task]) -> Result<(), StoreError> {
@@ -229,6 +240,7 @@ async fn restart(server: &Server, down: Down) -> Result<(), LabError> {
 fn untested(scenario: &Scenario, reason: &str, client: ClientId) -> ScenarioRecord {
     let (code, title) = match &scenario.spec {
         ScenarioSpec::Throughput(spec) => (&spec.code, &spec.title),
+        ScenarioSpec::Program(spec) => (&spec.head.code, &spec.head.title),
         ScenarioSpec::Failure(spec) => (&spec.code, &spec.title),
         ScenarioSpec::Cost(workload) => (&workload.title, &workload.title),
     };

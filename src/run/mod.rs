@@ -25,7 +25,7 @@ pub use execute::{Evaluation, Executed};
 pub use host::facts;
 pub use identity::{draw_seed, new_run_id, prefix};
 pub use inputs::{Inputs, NamedVendor};
-pub use plan::{Task, plan, selected, tasks};
+pub use plan::{Task, TaskCell, plan, selected, tasks};
 pub use resume::{Done, resume, same_plan};
 pub use setting::setting_of;
 pub use stage::{Shared, Stage, access, check_access, data_directory};

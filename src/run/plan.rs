@@ -6,10 +6,28 @@ use sha2::{Digest, Sha256};
 
 use super::{Inputs, NamedVendor};
 use crate::case::{BucketNeed, Case, hindrance};
-use crate::config::{Cell, FailureSpec, Profile, Scenario, ScenarioSpec, ThroughputSpec, Vendor};
+use crate::config::{Cell, FailureSpec, Profile, ProgramCell, ProgramSpec, Scenario, ScenarioSpec, ThroughputSpec, Vendor};
 use crate::cost;
 use crate::lab::Hook;
 use crate::model::{ClientShard, Estimate, Impact, Plan, PlannedVendor, ScenarioId, Skip, Usage};
+
+/// A cell of a throughput scenario of either form.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TaskCell {
+    /// Of a mix.
+    Mix(Cell),
+    /// Of a program.
+    Program(ProgramCell),
+}
+
+impl std::fmt::Display for TaskCell {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            TaskCell::Mix(cell) => cell.fmt(f),
+            TaskCell::Program(cell) => cell.fmt(f),
+        }
+    }
+}
 
 /// One repeat of one cell: the unit that is recorded, and skipped when a run is resumed.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,7 +35,7 @@ pub struct Task {
     /// The scenario.
     pub scenario: ScenarioId,
     /// The cell; `None` where the scenario has no matrix.
-    pub cell: Option<Cell>,
+    pub cell: Option<TaskCell>,
     /// 1-based.
     pub repeat: u32,
 }
@@ -54,7 +72,8 @@ pub fn tasks(inputs: &Inputs, vendor: &Vendor, shard: ClientShard) -> (Vec<Task>
             continue;
         }
         let cells = match &scenario.spec {
-            ScenarioSpec::Throughput(spec) => spec.cells().into_iter().map(Some).collect(),
+            ScenarioSpec::Throughput(spec) => spec.cells().into_iter().map(|cell| Some(TaskCell::Mix(cell))).collect(),
+            ScenarioSpec::Program(spec) => spec.cells().into_iter().map(|cell| Some(TaskCell::Program(cell))).collect(),
             _ => vec![None],
         };
         for repeat in 1..=inputs.profile.repeats {
@@ -69,6 +88,7 @@ pub fn tasks(inputs: &Inputs, vendor: &Vendor, shard: ClientShard) -> (Vec<Task>
 fn scenario_hindrance(scenario: &Scenario, vendor: &Vendor) -> Option<String> {
     let (impact, hooks): (Impact, &[String]) = match &scenario.spec {
         ScenarioSpec::Throughput(spec) => (spec.impact, &[]),
+        ScenarioSpec::Program(spec) => (spec.head.impact, &[]),
         ScenarioSpec::Failure(spec) => (spec.impact, &spec.hooks),
         ScenarioSpec::Cost(_) => (Impact::None, &[]),
     };
@@ -154,6 +174,7 @@ fn add_scenario(planned: &mut PlannedVendor, inputs: &Inputs, scenario: &Scenari
     }
     let (estimate, impact, per_repeat) = match &scenario.spec {
         ScenarioSpec::Throughput(spec) => (throughput_estimate(inputs, spec), spec.impact, spec.cells().len()),
+        ScenarioSpec::Program(spec) => (program_estimate(inputs, spec), spec.head.impact, spec.cells().len()),
         ScenarioSpec::Failure(spec) => (failure_estimate(inputs, spec), spec.impact, 1),
         ScenarioSpec::Cost(_) => return,
     };
@@ -165,6 +186,10 @@ fn add_scenario(planned: &mut PlannedVendor, inputs: &Inputs, scenario: &Scenari
 }
 
 fn throughput_estimate(inputs: &Inputs, spec: &ThroughputSpec) -> Estimate {
+    spec.estimate(spec.times(inputs.profile.cell_duration, inputs.profile.cell_warm_up))
+}
+
+fn program_estimate(inputs: &Inputs, spec: &ProgramSpec) -> Estimate {
     spec.estimate(spec.times(inputs.profile.cell_duration, inputs.profile.cell_warm_up))
 }
 

@@ -124,3 +124,20 @@ fn a_month_of_use_is_priced_on_every_card() {
         assert!(ran.out.to_lowercase().contains(vendor), "{vendor} is not in {}", ran.out);
     }
 }
+
+#[test]
+fn a_profile_chooses_between_the_two_scales_of_a_program() {
+    let site = Site::new();
+    site.quick_profile("[\"range\"]");
+    let profile = std::fs::read_to_string(site.path("scenarios/profiles/quick.toml")).unwrap();
+    let with = |scenario: &str, scale: &str| {
+        site.write("scenarios/profiles/quick.toml", &profile.replace("scenarios = []", &format!("scenarios = [\"{scenario}\"]\n{scale}")));
+        site.run(&["run", "--profile", "quick", "--dry-run"])
+    };
+    let small = with("throughput/a01-unet3d", "").out;
+    assert!(small.contains("runs throughput/a01-unet3d dataloader whole-object x2 #1") && !small.contains("x16 #1"), "{small}");
+    let large = with("throughput/a01-unet3d", "scale = \"scale\"").out;
+    assert!(large.contains("runs throughput/a01-unet3d dataloader whole-object x16 #1") && large.contains("998.3 GiB"), "{large}");
+    with("throughput/demo-large", "scale = \"scale\"").is_refused(&["throughput/demo-large.toml: scale: ", "there is no [scale] table"]);
+    with("throughput/a01-unet3d", "scale = \"huge\"").is_refused(&["profiles/quick.toml:", "scale", "unknown variant"]);
+}
