@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::output;
-use crate::model::VendorState;
+use crate::model::{VendorId, VendorState};
 use crate::run::{Event, Stop};
 
 /// Shows events as they come.
@@ -24,6 +24,14 @@ struct Shown {
     since: Instant,
 }
 
+/// `minio probe`, or `3 vendors in turn, throughput` where they take turns.
+fn label(vendors: &[VendorId], name: &str) -> String {
+    match vendors {
+        [vendor] => format!("{vendor} {name}"),
+        several => format!("{} vendors in turn, {name}", several.len()),
+    }
+}
+
 impl Progress {
     /// Bars on standard error where that is a terminal, else lines on standard output. A reader that goes away stops the run.
     pub fn new(stop: Stop) -> Self {
@@ -35,7 +43,7 @@ impl Progress {
     pub fn tell(&self, event: Event) {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
-            Event::Phase { vendor, name, steps } => *current = Some(self.begin(format!("{vendor} {name}"), steps)),
+            Event::Phase { vendors, name, steps } => *current = Some(self.begin(label(&vendors, name), steps)),
             Event::Step { what } => {
                 if let Some(bar) = current.as_ref().and_then(|shown| shown.bar.as_ref()) {
                     bar.set_message(what);

@@ -5,10 +5,10 @@ use crate::model::{VendorId, VendorState};
 /// One thing that happened. The engine tells; how it is shown is up to the command line.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
-    /// A phase of a vendor begins; it has this many steps.
+    /// A phase of a vendor begins, or of several that take turns; it has this many steps.
     Phase {
-        /// The vendor.
-        vendor: VendorId,
+        /// Whose it is.
+        vendors: Vec<VendorId>,
         /// `prepare`, `probe`, `conformance`, `throughput`, `failure`, `clean-up`.
         name: &'static str,
         /// How many steps it has.
@@ -16,7 +16,7 @@ pub enum Event {
     },
     /// A step of the current phase ended.
     Step {
-        /// What it was: a case or a cell.
+        /// What it was: a case or a cell; where vendors take turns, the vendor stands before it.
         what: String,
     },
     /// The current phase ended.
