@@ -60,7 +60,7 @@ fn the_view_and_the_tables_are_as_agreed() {
     let runs = sample::full();
     let files = rendered(&runs);
     insta::assert_json_snapshot!("report_view", report::view(&runs).unwrap());
-    for name in ["results.csv", "scores.csv", "cost.csv", "summary.md", "junit.xml"] {
+    for name in ["results.csv", "scores.csv", "cost.csv", "comparison.csv", "scaling.csv", "summary.md", "junit.xml"] {
         insta::assert_snapshot!(format!("report_{name}"), files[name]);
     }
 }
@@ -104,7 +104,7 @@ fn what_a_server_said_is_text_and_nothing_else() {
     assert!(page.contains("&lt;script&gt;alert(&quot;x&quot;)&lt;/script&gt;"));
     assert!(!files["summary.md"].contains("<script"));
     quick_xml_is_well_formed(&files["junit.xml"]);
-    for name in ["results.csv", "scores.csv", "cost.csv"] {
+    for name in ["results.csv", "scores.csv", "cost.csv", "comparison.csv", "scaling.csv"] {
         assert!(files[name].lines().next().unwrap().ends_with('\r') || files[name].contains("\r\n"), "{name} has RFC 4180 line ends");
         for cell in csv_rows(&files[name]).iter().flat_map(|row| row.values()) {
             let formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']) && cell.parse::<f64>().is_err();
