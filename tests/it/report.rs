@@ -131,6 +131,21 @@ fn every_verdict_metric_and_gate_stands_in_html_with_the_value_of_the_csv() {
 }
 
 #[test]
+fn every_comparison_stands_in_html_with_the_outcome_of_the_csv() {
+    let files = rendered(&sample::full());
+    let grid = Grid::read(&files["report.html"], "comparison");
+    let rows = csv_rows(&files["comparison.csv"]);
+    for row in &rows {
+        let cell = grid.cell(&format!("{}|{}", row["scenario"], row["metric"]), &row["vendor"]).unwrap_or_else(|| panic!("no cell for {row:?}"));
+        let outcome = if row["outcome"] == "untested" { "not measured" } else { &row["outcome"] };
+        assert!(cell.starts_with(&format!("<b>{outcome}</b>")) && cell.contains(&row["median"]), "{row:?}: {cell}");
+    }
+    for outcome in ["slower", "equivalent", "inconclusive", "untested"] {
+        assert!(rows.iter().any(|row| row["outcome"] == outcome), "the sample has no {outcome}");
+    }
+}
+
+#[test]
 fn a_changed_cell_in_the_page_is_noticed() {
     let files = rendered(&sample::full());
     let page = files["report.html"].replacen("<td class=u>unsupported", "<td class=u>pass", 1);
