@@ -9,6 +9,7 @@ mod atomic;
 mod cas;
 mod durability;
 mod history;
+mod little;
 mod payload;
 mod regular;
 mod views;
@@ -19,6 +20,7 @@ pub use durability::{Durability, Loss, durability, loss_upper_bound};
 #[cfg(test)]
 pub(crate) use history::read;
 pub use history::{History, JournalEntry, Op, OpOutcome, Seen};
+pub use little::{LoadWindow, broken_littles_law};
 pub use payload::{Identity, MIN_LEN, decode, encode, hash_key};
 pub use regular::{Violation, ViolationKind, check_reads};
 pub use views::{Disagreement, ObjectView, Views, disagreements};

@@ -23,7 +23,12 @@ const MIB_16: u64 = 16 << 20;
 pub(super) const CLIMBS: [(Operation, u64, PayloadMode, &[RungKind]); 5] = [
     (Operation::GetObject, 4096, PayloadMode::CachedSigned, &[RungKind::Raw, RungKind::Http, RungKind::SigV4, RungKind::Tls, RungKind::Verify]),
     (Operation::HeadObject, 4096, PayloadMode::CachedSigned, &[RungKind::Raw, RungKind::Http, RungKind::SigV4, RungKind::Tls]),
-    (Operation::GetObject, MIB_16, PayloadMode::CachedSigned, &[RungKind::Raw, RungKind::Http, RungKind::SigV4, RungKind::Discard, RungKind::Tls, RungKind::Verify]),
+    (
+        Operation::GetObject,
+        MIB_16,
+        PayloadMode::CachedSigned,
+        &[RungKind::Raw, RungKind::Http, RungKind::SigV4, RungKind::Discard, RungKind::Tls, RungKind::Verify],
+    ),
     (Operation::PutObject, MIB_16, PayloadMode::CachedSigned, &[RungKind::Raw, RungKind::Http, RungKind::SigV4, RungKind::Tls]),
     (Operation::PutObject, MIB_16, PayloadMode::Unsigned, &[RungKind::Raw, RungKind::SigV4]),
 ];

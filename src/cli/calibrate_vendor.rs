@@ -42,7 +42,8 @@ async fn ladders(args: &CalibrateArgs, stage: &Stage) -> Result<Vec<Line>, Failu
     for (operation, size, payload, kinds) in CLIMBS {
         let prefix = format!("{}{size}/", space.prefix);
         let seed = stage.link.seed;
-        let plan = Climb { operation, size, bucket: space.bucket.clone(), prefix, concurrency: args.concurrency, duration: args.duration.0, seed, payload };
+        let plan =
+            Climb { operation, size, bucket: space.bucket.clone(), prefix, concurrency: args.concurrency, duration: args.duration.0, seed, payload };
         fill(&stage.link, &plan).await.map_err(|error| failed(&error))?;
         for kind in kinds.iter().filter(|kind| **kind != RungKind::Tls && **kind != RungKind::Http) {
             let rung = climb(&stage.link, &plan, *kind).await.map_err(|error| failed(&error))?;

@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use super::args::CheckArgs;
 use super::{Context, Failure, output};
 use crate::config::{
-    Application, ConfigError, Mutant, Profile, Requirement, Root, Vendor, Waiver, check_files, error_at, load_mutants, load_scenario, load_vendor,
-    nearest, parse, stem, toml_stems,
+    Application, ConfigError, Mutant, Profile, Requirement, Root, Scenario, Vendor, Waiver, check_decisions, check_files, error_at, load_mutants,
+    load_scenario, load_vendor, nearest, parse, stem, toml_stems,
 };
 use crate::model::{ScenarioId, VendorId};
 use crate::report::{ReportError, check_templates};
@@ -109,6 +109,10 @@ fn profile_references(context: &Context, root: &Root, file: &Path, profile: &Pro
     errors.extend(profile.price_only.iter().filter_map(vendor("price_only")));
     errors.extend(profile.scenarios.iter().filter_map(scenario("scenarios")));
     errors.extend(profile.curves.iter().map(|curve| &curve.scenario).filter_map(scenario("curve.scenario")));
+    let known: Vec<Scenario> = profile.scenarios.iter().filter_map(|id| load_scenario(root, id, profile.scale).ok()).collect();
+    if known.len() == profile.scenarios.len() {
+        errors.extend(check_decisions(file, profile, &known).err());
+    }
     errors.extend(scenario("cost.workload")(&profile.cost.workload));
     errors.extend(agreed_references(context, file, &profile.waivers, &profile.requirements));
     errors.extend(profile.suites.iter().filter_map(|name| unknown_case(context, file, "suites", name)));

@@ -47,7 +47,11 @@ pub fn main(context: &Context, args: &LoadArgs) -> Result<ExitCode, Failure> {
     let path = started.path.clone();
     let progress = Progress::new(started.evaluation.stop.clone());
     // The lines of a run would stand between a program and its document.
-    run::measure(started, &|event| if !args.json || progress.has_bars() { progress.tell(event) })?;
+    run::measure(started, &|event| {
+        if !args.json || progress.has_bars() {
+            progress.tell(event)
+        }
+    })?;
     let loaded = store::load(&path)?;
     let documents = documents(&loaded);
     let document = json!({ "run": path, "loads": documents });

@@ -8,7 +8,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::output;
 use crate::load::Glance;
-use crate::model::VendorState;
+use crate::model::{VendorId, VendorState};
 use crate::run::{Event, Stop};
 
 /// `12.0 s  8,123 requests/s  31.7 MiB/s  0 failed`: what a load has done so far, in the mean.
@@ -32,6 +32,14 @@ struct Shown {
     since: Instant,
 }
 
+/// `minio probe`, or `3 vendors in turn, throughput` where they take turns.
+fn label(vendors: &[VendorId], name: &str) -> String {
+    match vendors {
+        [vendor] => format!("{vendor} {name}"),
+        several => format!("{} vendors in turn, {name}", several.len()),
+    }
+}
+
 impl Progress {
     /// Bars on standard error where that is a terminal, else lines on standard output. A reader that goes away stops the run.
     pub fn new(stop: Stop) -> Self {
@@ -48,7 +56,7 @@ impl Progress {
     pub fn tell(&self, event: Event) {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
-            Event::Phase { vendor, name, steps } => *current = Some(self.begin(format!("{vendor} {name}"), steps)),
+            Event::Phase { vendors, name, steps } => *current = Some(self.begin(label(&vendors, name), steps)),
             Event::Step { what } => {
                 if let Some(bar) = current.as_ref().and_then(|shown| shown.bar.as_ref()) {
                     bar.set_message(what);

@@ -61,7 +61,7 @@ pub struct Options {
 fn fresh(context: &Context, args: &RunArgs, root: &Root, inputs: Inputs) -> Result<Option<Started>, Failure> {
     let cases = crate::case::cases(&context.suites);
     if args.dry_run {
-        let plan = plan(&inputs, &cases, args.client);
+        let plan = plan(&inputs, &cases, args.client)?;
         output::print(&dry_run::text(inputs.profile_id.as_str(), &inputs.profile, &plan))?;
         return Ok(None);
     }
@@ -75,6 +75,7 @@ pub fn start(root: &Root, inputs: Inputs, cases: &[Case], options: Options) -> R
         check_access(root, vendor)?;
     }
     check_cap(options.cap, &inputs)?;
+    let plan = plan(&inputs, cases, options.client)?;
     let header = RunHeader {
         format: FORMAT,
         run: new_run_id(jiff::Timestamp::now()),
@@ -90,7 +91,7 @@ pub fn start(root: &Root, inputs: Inputs, cases: &[Case], options: Options) -> R
         profile: inputs.profile.clone(),
         workload: inputs.workload.clone(),
         applications: inputs.applications.clone(),
-        plan: plan(&inputs, cases, options.client),
+        plan,
     };
     let path = options.out.join(header.run.as_str());
     let evaluation = Evaluation {
@@ -113,7 +114,7 @@ fn resumed(context: &Context, args: &RunArgs, root: &Root, run: &Path) -> Result
     let path = if run.join("run.json").exists() { run.to_owned() } else { args.out.join(run) };
     let (loaded, inputs) = resume(root, &path)?;
     let cases = crate::case::cases(&context.suites);
-    same_plan(&loaded.header.plan, &plan(&inputs, &cases, loaded.header.client))?;
+    same_plan(&loaded.header.plan, &plan(&inputs, &cases, loaded.header.client)?)?;
     for vendor in &inputs.vendors {
         check_access(root, vendor)?;
     }

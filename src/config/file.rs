@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 
 use super::scenario::{check_throughput, read_throughput};
-use super::{Application, ConfigError, NamedApplication, Profile, Root, Scale, Scenario, ScenarioSpec, Vendor, nearest};
+use super::{Application, ConfigError, DECISIONS_MAX, NamedApplication, Profile, Root, Scale, Scenario, ScenarioSpec, Vendor, nearest};
 use crate::model::{Kind, ProfileId, ScenarioId, VendorId};
 
 /// Reads one TOML file.
@@ -54,6 +54,23 @@ fn line_of(text: &str, field: &str) -> Option<usize> {
     let nearest = lines.iter().map(|(_, length)| *length).max()?;
     let mut nearest = lines.iter().filter(|(_, length)| *length == nearest).map(|(line, _)| *line);
     nearest.next().filter(|_| nearest.next().is_none())
+}
+
+/// Reads a profile; the first decision metric that is too many is named with its line.
+fn parse_profile(file: &Path) -> Result<Profile, ConfigError> {
+    let profile: Profile = parse_valid(file, Profile::validate)?;
+    let count = profile.decisions().count();
+    if count <= DECISIONS_MAX {
+        return Ok(profile);
+    }
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    let mut marks = (0..).zip(text.lines()).filter(|(index, line)| {
+        let value = line.split_once('=').map_or("", |(_, value)| value.trim());
+        value.starts_with("true") && field_at(&text, *index).as_deref() == Some("curve.decision")
+    });
+    let line = marks.nth(DECISIONS_MAX).map(|(index, _)| index + 1);
+    let message = format!("{count} decision metrics: at most {DECISIONS_MAX} can decide; take decision = true from the others");
+    Err(ConfigError { line, ..ConfigError::new(file, message) }.field("curve.decision"))
 }
 
 fn validate_vendor(vendor: &Vendor) -> Validated {
@@ -143,7 +160,7 @@ pub fn load_vendor(root: &Root, id: &VendorId) -> Result<Vendor, ConfigError> {
 /// # Errors
 /// An unknown id (with the nearest known one), or a file that is not valid.
 pub fn load_profile(root: &Root, id: &ProfileId) -> Result<Profile, ConfigError> {
-    parse_valid(&known_file(&root.scenarios().join("profiles"), id.as_str(), "profile")?, Profile::validate)
+    parse_profile(&known_file(&root.scenarios().join("profiles"), id.as_str(), "profile")?)
 }
 
 /// Loads `scenarios/<kind>/<stem>.toml`; a throughput scenario with the values of the scale.
@@ -187,7 +204,7 @@ fn check_file(file: &Path) -> Result<(), ConfigError> {
     let folder = file.parent().and_then(Path::file_name).and_then(|name| name.to_str()).unwrap_or_default();
     match folder {
         "vendors" => parse_valid(file, validate_vendor).map(drop),
-        "profiles" => parse_valid(file, Profile::validate).map(drop),
+        "profiles" => parse_profile(file).map(drop),
         "throughput" => check_throughput(file),
         "failure" => parse_valid(file, super::FailureSpec::validate).map(drop),
         "applications" => parse_valid(file, Application::validate).map(drop),

@@ -1,6 +1,7 @@
 //! TOML files -> checked types. Every error names the file, the line and the field, and says what was expected.
 
 mod application;
+mod decision;
 mod endpoint;
 mod error;
 mod failure;
@@ -23,6 +24,7 @@ mod vendor;
 mod workload;
 
 pub use application::{Application, ApplicationKind, ClientSetting, NamedApplication, Need};
+pub use decision::{DECISIONS_MAX, SIGNIFICANCE, can_decide, check_decisions, least_repeats, smallest_p};
 pub use endpoint::Endpoint;
 pub use error::{ConfigError, nearest};
 pub use failure::{FailureProbe, FailureSpec, FailureTiming, PART_SIZE};

@@ -96,6 +96,9 @@ pub struct Curve {
     /// Weight among the curves of the category.
     #[serde(default = "one")]
     pub weight: f64,
+    /// Whether vendors are compared by this metric; see [`Profile::decisions`].
+    #[serde(default)]
+    pub decision: bool,
 }
 
 fn one() -> f64 {

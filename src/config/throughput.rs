@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{Operation, Style};
 use super::value::{filled, lasting, positive, positives, refuse};
+use super::{Operation, Style};
 use crate::model::{Estimate, Impact};
 use crate::units::{Bytes, Span};
 
@@ -159,7 +159,8 @@ impl ThroughputSpec {
         for object_size in &self.object_size {
             for style in &self.style {
                 for mix in &self.mix {
-                    let of = |concurrency: &u32| Cell { mix: mix.clone(), object_size: *object_size, concurrency: *concurrency, style: style.clone() };
+                    let of =
+                        |concurrency: &u32| Cell { mix: mix.clone(), object_size: *object_size, concurrency: *concurrency, style: style.clone() };
                     cells.extend(self.concurrency.iter().map(of));
                 }
             }

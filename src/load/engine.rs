@@ -41,7 +41,8 @@ pub(super) struct Shared {
 impl Shared {
     async fn new(link: &Link, spec: &LoadSpec, workers: u32, progress: Option<Arc<Progress>>) -> Result<Self, LoadError> {
         let credentials = link.access.current(Account::First).await.map_err(LoadError::Credentials)?;
-        let wakers = (0..workers).map(|_| eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC).map_err(|error| LoadError::Worker(error.into())));
+        let wakers =
+            (0..workers).map(|_| eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC).map_err(|error| LoadError::Worker(error.into())));
         Ok(Self {
             link: link.clone(),
             spec: spec.clone(),

@@ -128,11 +128,9 @@ mod tests {
 
     #[test]
     fn hashes_are_those_of_the_bodies_whether_they_are_known_beforehand_or_not() {
-        for (payload, stamping) in [
-            (PayloadMode::CachedSigned, Stamping::Blocks),
-            (PayloadMode::UniqueSigned, Stamping::Blocks),
-            (PayloadMode::TailUnique, Stamping::Tail),
-        ] {
+        for (payload, stamping) in
+            [(PayloadMode::CachedSigned, Stamping::Blocks), (PayloadMode::UniqueSigned, Stamping::Blocks), (PayloadMode::TailUnique, Stamping::Tail)]
+        {
             let content = Content::new(5, 100_000, Entropy::Random, stamping);
             let mut hashes = Hashes::new(payload, Checksum::None);
             for size in [0, 10, 64, 65, 4096, 100_000] {

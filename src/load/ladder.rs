@@ -294,4 +294,3 @@ fn raw_put(stream: &mut TcpStream, content: &Content, mut head: &[u8], mut exten
     }
     Ok(())
 }
-

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use std::io::IoSlice;
 use std::time::{Duration, Instant};
 
+use super::Receive;
 use super::content::{SLICES, Stamps};
 use super::hashes::Sum;
 use super::http::{Body, Head, Inbox, Sink, event};
@@ -15,7 +16,6 @@ use super::request::{Answer, Failure, Request};
 use super::sign::{Hex, Parts, Signer};
 use super::socket::{Remote, Socket};
 use super::worker::Worker;
-use super::Receive;
 use crate::config::{Addressing, Operation, PayloadMode};
 use crate::wire::sigv4::{EMPTY_SHA256, UNSIGNED_PAYLOAD};
 use crate::wire::{Address, AddressStats};
@@ -152,14 +152,7 @@ impl S3Lane {
         answer
     }
 
-    async fn attempt(
-        &mut self,
-        worker: &Worker,
-        request: &Request,
-        signature: Hex,
-        answer: &mut Answer,
-        text: &mut Vec<u8>,
-    ) -> Result<(), Failure> {
+    async fn attempt(&mut self, worker: &Worker, request: &Request, signature: Hex, answer: &mut Answer, text: &mut Vec<u8>) -> Result<(), Failure> {
         let spec = &worker.shared.spec;
         let reactor = &worker.reactor;
         let socket = self.socket.as_mut().ok_or(Failure::Connection)?;

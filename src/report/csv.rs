@@ -1,7 +1,8 @@
-//! `results.csv`, `scores.csv` and `cost.csv`: RFC 4180, one header, tidy long form. A missing value is an empty cell.
+//! `results.csv`, `scores.csv`, `cost.csv`, `comparison.csv` and `scaling.csv`: RFC 4180, one header, tidy long form. A missing value is an empty cell.
 
 use super::View;
 use super::number::{number, optional, score};
+use super::view::comparison::{COMPARISON_COLUMNS, SCALING_COLUMNS};
 use super::view::metrics::fold;
 use super::view::{columns, metrics};
 use crate::cost::COST_COLUMNS;
@@ -338,6 +339,20 @@ pub fn cost(view: &View) -> String {
     for line in &view.cost.lines {
         table.row(line);
     }
+    table.finish()
+}
+
+/// `comparison.csv`: each vendor against the leader of its run, by each decision metric.
+pub fn comparison(view: &View) -> String {
+    let mut table = Table::new(&COMPARISON_COLUMNS);
+    view.performance.comparisons.iter().flat_map(|comparison| &comparison.lines).for_each(|line| table.row(line));
+    table.finish()
+}
+
+/// `scaling.csv`: the law that fits each sweep of concurrency.
+pub fn scaling(view: &View) -> String {
+    let mut table = Table::new(&SCALING_COLUMNS);
+    view.performance.scaling_lines.iter().for_each(|line| table.row(line));
     table.finish()
 }
 

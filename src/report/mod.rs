@@ -59,6 +59,8 @@ pub fn render(runs: &[Run], templates: &Path, out: &Path) -> Result<Vec<PathBuf>
         ("results.csv".to_owned(), csv::results(runs, &card)),
         ("scores.csv".to_owned(), csv::scores(runs, &card)),
         ("cost.csv".to_owned(), csv::cost(&view)),
+        ("comparison.csv".to_owned(), csv::comparison(&view)),
+        ("scaling.csv".to_owned(), csv::scaling(&view)),
         ("junit.xml".to_owned(), junit::junit(runs)),
         ("summary.md".to_owned(), summary::markdown(&view)),
     ];

@@ -17,7 +17,7 @@ const PROFILE: &str = r#"
 title = "Sample"
 about = "Every kind of result once."
 levels = ["core", "common"]
-scenarios = ["throughput/get-large", "failure/concurrent-overwrite"]
+scenarios = ["throughput/get-large", "throughput/small-objects", "failure/concurrent-overwrite"]
 repeats = 3
 failure_timing = { warm_up = "1 s", baseline = "1 s", fault = "2 s", recovery = "5 s" }
 weights = { compatibility = 0.30, durability = 0.25, performance = 0.20, cost = 0.15, operability = 0.10 }
@@ -29,6 +29,30 @@ metric = "throughput_mib_s"
 direction = "higher_better"
 good = 2000.0
 median = 500.0
+[[curve]]
+scenario = "throughput/get-large"
+cell = "get_object 32 MiB x4"
+metric = "latency_ms_p99"
+direction = "lower_better"
+good = 10.0
+median = 100.0
+decision = true
+[[curve]]
+scenario = "throughput/small-objects"
+cell = "get_object 4 KiB x64"
+metric = "operations_per_s"
+direction = "higher_better"
+good = 5000.0
+median = 1000.0
+decision = true
+[[curve]]
+scenario = "throughput/small-objects"
+cell = "get_object 4 KiB x64"
+metric = "latency_ms_p99"
+direction = "lower_better"
+good = 20.0
+median = 50.0
+decision = true
 [[curve]]
 scenario = "failure/kill-restart"
 metric = "recovery_s"

@@ -6,10 +6,10 @@ use crate::model::{VendorId, VendorState};
 /// One thing that happened. The engine tells; how it is shown is up to the command line.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
-    /// A phase of a vendor begins; it has this many steps.
+    /// A phase of a vendor begins, or of several that take turns; it has this many steps.
     Phase {
-        /// The vendor.
-        vendor: VendorId,
+        /// Whose it is.
+        vendors: Vec<VendorId>,
         /// `prepare`, `probe`, `conformance`, `throughput`, `failure`, `clean-up`.
         name: &'static str,
         /// How many steps it has.
@@ -17,7 +17,7 @@ pub enum Event {
     },
     /// A step of the current phase ended.
     Step {
-        /// What it was: a case or a cell.
+        /// What it was: a case or a cell; where vendors take turns, the vendor stands before it.
         what: String,
     },
     /// How the load that is under way goes, twice a second.

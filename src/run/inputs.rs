@@ -1,8 +1,8 @@
 //! What a run reads before it plans: profile, vendors, scenarios, the month of use to price.
 
 use crate::config::{
-    ConfigError, CostWorkload, NamedApplication, Profile, Root, Scale, Scenario, ScenarioSpec, Vendor, load_applications, load_profile,
-    load_scenario, load_vendor,
+    ConfigError, CostWorkload, NamedApplication, Profile, Root, Scale, Scenario, ScenarioSpec, Vendor, check_decisions, load_applications,
+    load_profile, load_scenario, load_vendor,
 };
 use crate::model::{Kind, ProfileId, ScenarioId, VendorId};
 
@@ -48,7 +48,8 @@ impl Inputs {
         }
         let vendors = seen.into_iter().map(|id| load_vendor(root, id).map(|file| NamedVendor { id: id.clone(), file })).collect::<Result<_, _>>()?;
         let scenarios = profile.scenarios.iter().map(|id| load_scenario(root, id, profile.scale)).collect::<Result<Vec<_>, _>>()?;
-        let scenarios = scenarios.into_iter().filter(|scenario| scenario.kind() != Kind::Cost).collect();
+        let scenarios: Vec<Scenario> = scenarios.into_iter().filter(|scenario| scenario.kind() != Kind::Cost).collect();
+        check_decisions(&root.scenarios().join("profiles").join(format!("{profile_id}.toml")), &profile, &scenarios)?;
         let workload = load_workload(root, &profile.cost.workload)?;
         let applications = load_applications(root)?;
         Ok(Self { profile_id: profile_id.clone(), profile, vendors, scenarios, workload, applications })

@@ -1,6 +1,6 @@
-//! Measuring one vendor: conformance, throughput, failure; each record is appended when it is made.
+//! Measuring: conformance and failure vendor by vendor, throughput in turns; each record is appended when it is made.
 //!
-//! The main type is [`Measurement`]. It knows nothing of other vendors and cleans nothing up.
+//! The main type is [`Measurement`], one vendor's; it cleans nothing up. [`take_turns`] lets several of them take turns.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,11 +13,11 @@ use super::events::{Event, Tell};
 use super::plan::is_mine;
 use super::{Done, Inputs, NamedVendor, Stage, Task, TaskCell, tasks};
 use crate::case::{self, Case, Down, Guard};
-use crate::config::{FailureSpec, Phase, ProgramSpec, Scenario, ScenarioSpec, ThroughputSpec};
+use crate::config::{FailureSpec, Phase, Scenario, ScenarioSpec};
 use crate::lab::{Hook, LabError, Server};
 use crate::load::Progress;
-use crate::model::{CaseRecord, ClientId, ClientShard, Kind, Outcome, ScenarioRecord, Skip, Verdict};
-use crate::scenario::{failure, throughput};
+use crate::model::{CaseRecord, ClientId, ClientShard, Kind, Outcome, ScenarioId, ScenarioRecord, Skip, VendorId, Verdict};
+use crate::scenario::{failure, throughput, training};
 use crate::store::StoreError;
 
 /// How often a load's progress is told.
@@ -44,17 +44,20 @@ pub struct Measurement<'a> {
 }
 
 impl Measurement<'_> {
-    /// Measures whatever is planned and not yet done.
+    /// Runs the cases, and records which scenarios will not be run and why.
     ///
     /// # Errors
     /// When the run directory cannot be written.
-    pub async fn run(&self) -> Result<(), StoreError> {
+    pub async fn cases(&self) -> Result<(), StoreError> {
         self.conformance().await?;
-        let (tasks, skipped) = tasks(self.inputs, &self.vendor.file, self.shard);
-        let left: Vec<Task> = tasks.into_iter().filter(|task| !self.is_done(task)).collect();
-        self.skip(&skipped)?;
-        self.throughput(&left).await?;
-        self.failure(&left).await
+        self.skip(&tasks(self.inputs, &self.vendor.file, self.shard).1)
+    }
+
+    /// What is planned of a kind and not yet done.
+    fn left(&self, kind: Kind) -> Vec<Task> {
+        let is_of_kind = |task: &Task| self.inputs.scenarios.iter().any(|scenario| scenario.id == task.scenario && scenario.kind() == kind);
+        let (planned, _) = tasks(self.inputs, &self.vendor.file, self.shard);
+        planned.into_iter().filter(|task| is_of_kind(task) && !self.is_done(task)).collect()
     }
 
     fn is_done(&self, task: &Task) -> bool {
@@ -63,20 +66,25 @@ impl Measurement<'_> {
 
     fn begin(&self, phase: Phase, name: &'static str, steps: usize) {
         self.stage.set_phase(phase);
-        (self.tell)(Event::Phase { vendor: self.vendor.id.clone(), name, steps: steps as u64 });
+        (self.tell)(Event::Phase { vendors: vec![self.vendor.id.clone()], name, steps: steps as u64 });
     }
 
     /// Ends a phase: what it used is on disk before the next one begins.
     fn end(&self) -> Result<(), StoreError> {
-        self.stage.link.sink.usage(&self.stage.link.meter.take())?;
+        self.flush()?;
         (self.tell)(Event::PhaseEnd);
         Ok(())
     }
 
-    fn keep(&self, mut record: ScenarioRecord) -> Result<(), StoreError> {
+    fn flush(&self) -> Result<(), StoreError> {
+        self.stage.link.sink.usage(&self.stage.link.meter.take())
+    }
+
+    /// Appends a record; its step is told with the words before it.
+    fn keep(&self, mut record: ScenarioRecord, before: &str) -> Result<(), StoreError> {
         record.client = self.client();
         self.stage.link.sink.scenario(&record)?;
-        (self.tell)(Event::Step { what: format!("{} {} #{}", record.scenario, record.cell, record.repeat) });
+        (self.tell)(Event::Step { what: format!("{before}{} {} #{}", record.scenario, record.cell, record.repeat) });
         Ok(())
     }
 
@@ -137,35 +145,19 @@ impl Measurement<'_> {
         is_disposable && server.has(Hook::Restart) && server.is_identified().await
     }
 
-    async fn throughput(&self, tasks: &[Task]) -> Result<(), StoreError> {
-        let planned = self.of_kind(tasks, Kind::Throughput);
-        if planned == 0 {
-            return Ok(());
-        }
-        self.begin(Phase::Throughput, "throughput", planned);
-        for scenario in &self.inputs.scenarios {
-            match &scenario.spec {
-                ScenarioSpec::Throughput(spec) => self.cells(scenario, spec, tasks).await?,
-                ScenarioSpec::Program(spec) => self.programs(scenario, spec, tasks)?,
-                ScenarioSpec::Failure(_) | ScenarioSpec::Cost(_) => {}
-            }
-        }
-        self.end()
-    }
-
-    async fn cells(&self, scenario: &Scenario, spec: &ThroughputSpec, tasks: &[Task]) -> Result<(), StoreError> {
+    /// What loads this vendor with a scenario; it remembers what is prepared from repeat to repeat.
+    fn runner(&self, scenario: &Scenario, progress: &Arc<Progress>) -> Option<Runner> {
         let profile = &self.inputs.profile;
-        let times = spec.times(profile.cell_duration, profile.cell_warm_up);
-        let progress = Arc::new(Progress::default());
-        let runner = throughput::Runner::new(&self.stage.link, scenario.id.clone(), spec.clone(), times);
-        let mut runner = runner.by_client(self.client()).shown_by(Arc::clone(&progress));
-        for task in tasks.iter().filter(|task| task.scenario == scenario.id) {
-            if let Some(TaskCell::Mix(cell)) = &task.cell {
-                progress.clear();
-                self.keep(self.shown(&progress, runner.run_cell(cell, task.repeat)).await)?;
+        let (link, id) = (&self.stage.link, scenario.id.clone());
+        match &scenario.spec {
+            ScenarioSpec::Throughput(spec) => {
+                let times = spec.times(profile.cell_duration, profile.cell_warm_up);
+                let runner = throughput::Runner::new(link, id, spec.clone(), times).by_client(self.client());
+                Some(Runner::Mix(Box::new(runner.shown_by(Arc::clone(progress)))))
             }
+            ScenarioSpec::Program(spec) => Some(Runner::Program(training::Runner::new(id, spec.clone()))),
+            ScenarioSpec::Failure(_) | ScenarioSpec::Cost(_) => None,
         }
-        Ok(())
     }
 
     /// Waits for a load and tells meanwhile how it goes.
@@ -180,24 +172,19 @@ impl Measurement<'_> {
         }
     }
 
-    /// The cells of a program. Nothing runs them yet: each is recorded as untested, so that no coverage is claimed for them.
-    fn programs(&self, scenario: &Scenario, spec: &ProgramSpec, tasks: &[Task]) -> Result<(), StoreError> {
-        let reason = format!("this build does not run {} yet", spec.head.code);
-        for task in tasks.iter().filter(|task| task.scenario == scenario.id) {
-            self.keep(ScenarioRecord { cell: task.cell_name(), repeat: task.repeat, ..untested(scenario, &reason, self.client()) })?;
-        }
-        Ok(())
-    }
-
-    async fn failure(&self, tasks: &[Task]) -> Result<(), StoreError> {
-        let planned = self.of_kind(tasks, Kind::Failure);
-        if planned == 0 {
+    /// Injects the faults that are planned and not yet done.
+    ///
+    /// # Errors
+    /// When the run directory cannot be written.
+    pub async fn failure(&self) -> Result<(), StoreError> {
+        let tasks = self.left(Kind::Failure);
+        if tasks.is_empty() {
             return Ok(());
         }
-        self.begin(Phase::Failure, "failure", planned);
+        self.begin(Phase::Failure, "failure", tasks.len());
         for scenario in &self.inputs.scenarios {
             if let ScenarioSpec::Failure(spec) = &scenario.spec {
-                self.faults(scenario, spec, tasks).await?;
+                self.faults(scenario, spec, &tasks).await?;
             }
         }
         self.end()
@@ -206,14 +193,9 @@ impl Measurement<'_> {
     async fn faults(&self, scenario: &Scenario, spec: &FailureSpec, tasks: &[Task]) -> Result<(), StoreError> {
         let (link, server, timing) = (&self.stage.link, self.stage.server.as_deref(), &self.inputs.profile.failure_timing);
         for task in tasks.iter().filter(|task| task.scenario == scenario.id) {
-            self.keep(failure::run(link, server, &scenario.id, spec, task.repeat, timing).await)?;
+            self.keep(failure::run(link, server, &scenario.id, spec, task.repeat, timing).await, "")?;
         }
         Ok(())
-    }
-
-    fn of_kind(&self, tasks: &[Task], kind: Kind) -> usize {
-        let is_of_kind = |task: &&Task| self.inputs.scenarios.iter().any(|scenario| scenario.id == task.scenario && scenario.kind() == kind);
-        tasks.iter().filter(is_of_kind).count()
     }
 
     /// Records what is not run, so that the report shows it as untested with its reason.
@@ -225,6 +207,80 @@ impl Measurement<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// Loads vendors in turns (A B, B A, A B), so that a slow minute of the client or the network does not fall on one of them alone: of each
+/// scenario the first repeat of all vendors, then the second of all, each time beginning with the next vendor.
+///
+/// # Errors
+/// When a run directory cannot be written.
+pub async fn take_turns(vendors: &[Measurement<'_>]) -> Result<(), StoreError> {
+    let left: Vec<(&Measurement<'_>, Vec<Task>)> = vendors.iter().map(|vendor| (vendor, vendor.left(Kind::Throughput))).collect();
+    let left: Vec<_> = left.into_iter().filter(|(_, tasks)| !tasks.is_empty()).collect();
+    let Some((first, _)) = left.first() else { return Ok(()) };
+    let steps = left.iter().map(|(_, tasks)| tasks.len() as u64).sum();
+    let ids: Vec<VendorId> = left.iter().map(|(vendor, _)| vendor.vendor.id.clone()).collect();
+    left.iter().for_each(|(vendor, _)| vendor.stage.set_phase(Phase::Throughput));
+    (first.tell)(Event::Phase { vendors: ids, name: "throughput", steps });
+    for scenario in &first.inputs.scenarios {
+        let progress = Arc::new(Progress::default());
+        let mut turns = Vec::new();
+        for (vendor, tasks) in &left {
+            let Some(runner) = vendor.runner(scenario, &progress) else { continue };
+            turns.push(Turn { vendor, tasks, runner, progress: &progress, is_alone: left.len() == 1 });
+        }
+        for repeat in 1..=first.inputs.profile.repeats {
+            for turn in &mut turns {
+                turn.repeat(&scenario.id, repeat).await?;
+            }
+            let next = turns.len().min(1);
+            turns.rotate_left(next);
+        }
+    }
+    (first.tell)(Event::PhaseEnd);
+    Ok(())
+}
+
+/// One of the vendors that take turns at a scenario.
+struct Turn<'a> {
+    vendor: &'a Measurement<'a>,
+    tasks: &'a [Task],
+    runner: Runner,
+    progress: &'a Progress,
+    is_alone: bool,
+}
+
+/// What loads a vendor with a scenario.
+enum Runner {
+    Mix(Box<throughput::Runner>),
+    Program(training::Runner),
+}
+
+impl Runner {
+    async fn run_cell(&mut self, cell: &TaskCell, repeat: u32) -> Option<ScenarioRecord> {
+        match (self, cell) {
+            (Runner::Mix(runner), TaskCell::Mix(cell)) => Some(runner.run_cell(cell, repeat).await),
+            (Runner::Program(runner), TaskCell::Program(cell)) => Some(runner.run_cell(cell, repeat)),
+            _ => None,
+        }
+    }
+}
+
+impl Turn<'_> {
+    /// Loads the cells of one repeat; what that used is on disk before the next vendor's turn.
+    async fn repeat(&mut self, scenario: &ScenarioId, repeat: u32) -> Result<(), StoreError> {
+        let before = if self.is_alone { String::new() } else { format!("{} ", self.vendor.vendor.id) };
+        let mut loaded = false;
+        for task in self.tasks.iter().filter(|task| task.scenario == *scenario && task.repeat == repeat) {
+            let Some(cell) = &task.cell else { continue };
+            self.progress.clear();
+            if let Some(record) = self.vendor.shown(self.progress, self.runner.run_cell(cell, repeat)).await {
+                self.vendor.keep(record, &before)?;
+                loaded = true;
+            }
+        }
+        if loaded { self.vendor.flush() } else { Ok(()) }
     }
 }
 

@@ -4,9 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest, Sha256};
 
-use super::{Inputs, NamedVendor};
+use super::{Inputs, NamedVendor, RunError};
 use crate::case::{BucketNeed, Case, hindrance};
-use crate::config::{Cell, FailureSpec, Profile, ProgramCell, ProgramSpec, Scenario, ScenarioSpec, ThroughputSpec, Vendor};
+use crate::config::{
+    Cell, FailureSpec, Profile, ProgramCell, ProgramSpec, SIGNIFICANCE, Scenario, ScenarioSpec, ThroughputSpec, Vendor, can_decide, least_repeats,
+    smallest_p,
+};
 use crate::cost;
 use crate::lab::Hook;
 use crate::model::{ClientShard, Estimate, Impact, Plan, PlannedVendor, ScenarioId, Skip, Usage};
@@ -117,9 +120,36 @@ pub fn selected(profile: &Profile, cases: &[Case]) -> Vec<Case> {
 }
 
 /// The plan of a run: a function of its arguments alone, so that two runs with the same inputs plan the same.
-pub fn plan(inputs: &Inputs, cases: &[Case], shard: ClientShard) -> Plan {
+///
+/// # Errors
+/// When vendors are to be compared and the repeats cannot show a difference whatever is measured; the sentence says what to change.
+pub fn plan(inputs: &Inputs, cases: &[Case], shard: ClientShard) -> Result<Plan, RunError> {
+    check_repeats(inputs)?;
     let cases = selected(&inputs.profile, cases);
-    Plan { vendors: inputs.vendors.iter().map(|vendor| plan_vendor(inputs, vendor, &cases, shard)).collect(), notes: notes(&inputs.profile) }
+    let vendors = inputs.vendors.iter().map(|vendor| plan_vendor(inputs, vendor, &cases, shard)).collect();
+    Ok(Plan { vendors, notes: notes(&inputs.profile) })
+}
+
+/// Refuses repeats that are too few to compare vendors by the profile's decision metrics. Without such metrics, or with one vendor,
+/// nothing is compared and any number will do.
+fn check_repeats(inputs: &Inputs) -> Result<(), RunError> {
+    let measured = inputs.vendors.iter().filter(|vendor| vendor.file.is_measurable()).count();
+    let (repeats, decisions) = (inputs.profile.repeats, inputs.profile.decisions().count());
+    if measured < 2 || decisions == 0 || can_decide(repeats, decisions) {
+        return Ok(());
+    }
+    let fewer = (1..decisions).rev().find(|fewer| can_decide(repeats, *fewer));
+    let or = fewer
+        .map_or("remove every decision = true, so that nothing is compared".to_owned(), |fewer| format!("keep decision = true on {fewer} at most"));
+    Err(RunError::Usage(format!(
+        "profile {}: repeats: {repeats} of each of {measured} vendors cannot tell any two apart by {decisions} decision metric{}: the smallest p \
+         of a permutation test is {:.3}, after Holm {:.3}, and {SIGNIFICANCE} is needed; set repeats to {} or more, or {or}",
+        inputs.profile_id,
+        if decisions == 1 { "" } else { "s" },
+        smallest_p(repeats),
+        (smallest_p(repeats) * decisions as f64).min(1.0),
+        least_repeats(decisions),
+    )))
 }
 
 fn plan_vendor(inputs: &Inputs, NamedVendor { id, file }: &NamedVendor, cases: &[Case], shard: ClientShard) -> PlannedVendor {
@@ -255,18 +285,12 @@ fn notes(profile: &Profile) -> Vec<String> {
     let repeats = profile.repeats;
     match repeats {
         1 => vec!["1 repeat: no interval, so vendors are not ranked by performance".to_owned()],
-        2..=4 => {
-            let smallest = smallest_p(repeats);
-            vec![format!("{repeats} repeats: the smallest p of a comparison is {smallest:.2}, so none can be significant; 5 or more can")]
+        _ if !can_decide(repeats, 1) => {
+            let (smallest, least) = (smallest_p(repeats), least_repeats(1));
+            vec![format!("{repeats} repeats: the smallest p of a comparison is {smallest:.2}, so none can be significant; {least} or more can")]
         }
         _ => Vec::new(),
     }
-}
-
-/// The smallest two-sided p of a permutation test of n against n: 2 in (2n choose n).
-fn smallest_p(n: u32) -> f64 {
-    let combinations: f64 = (1..=n).map(|k| f64::from(n + k) / f64::from(k)).product();
-    2.0 / combinations
 }
 
 #[cfg(test)]
@@ -274,8 +298,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_smallest_p_is_that_of_the_permutation_test() {
-        assert!((smallest_p(5) - 0.0079).abs() < 1e-3 && (smallest_p(3) - 0.1).abs() < 1e-9);
+    fn few_repeats_are_said_to_show_no_difference() {
+        let noted = |repeats: u32| {
+            let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/profiles/demo.toml")).unwrap();
+            notes(&toml::from_str(&text.replace("repeats = 1", &format!("repeats = {repeats}"))).unwrap())
+        };
+        assert!(noted(1)[0].contains("no interval") && noted(3)[0].contains("is 0.10, so none can be significant; 4 or more can"));
+        assert!(noted(4).is_empty());
     }
 
     #[test]

@@ -1,12 +1,14 @@
-//! Records -> scorecard. Pure: no I/O, no clock, no randomness.
+//! Records -> scorecard. Pure: no I/O, no clock, no randomness but the run's seed.
 //!
-//! The main function is [`score()`]. The path: records -> a draft per category ([`table`] holds the numbers) -> gates ->
+//! The main function is [`score()`]; [`decisions`] compares vendors and [`sweeps`] fits how they scale. The path: records -> a draft per category ([`table`] holds the numbers) -> gates ->
 //! the categories that all compared vendors have -> overall, ranks and leading group.
 
 mod card;
 mod compare;
 mod compatibility;
+pub mod contrast;
 mod cost;
+mod decision;
 mod draft;
 mod durability;
 mod explain;
@@ -15,6 +17,7 @@ mod performance;
 mod rank;
 mod readiness;
 mod requirements;
+pub mod scaling;
 pub mod stats;
 pub mod table;
 #[cfg(test)]
@@ -24,9 +27,11 @@ use std::collections::BTreeSet;
 
 pub use card::{CategoryScore, Eligibility, GateOutcome, Interval, ScoreItem, Scorecard, VendorScore};
 pub use compare::{Change, Changes, compare};
+pub use decision::{Against, Compared, Decision, Decisions, decisions};
 pub use explain::explain;
 pub use readiness::{ApplicationVerdict, Decider, Readiness};
 pub use requirements::{RequirementOutcome, Standing};
+pub use scaling::sweeps;
 
 use crate::config::Profile;
 use crate::model::{Category, GateVerdict, VendorState};

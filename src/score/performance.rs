@@ -17,13 +17,16 @@ pub(super) fn score(source: &Source<'_>, profile: &Profile) -> Draft {
     }
     let mut items = Vec::new();
     for curve in profile.curves.iter().filter(|curve| curve.scenario.as_str().starts_with("throughput/")) {
-        let matching: Vec<_> =
-            cells.iter().filter(|((scenario, cell), _)| scenario == curve.scenario.as_str() && cell.contains(&curve.cell)).collect();
+        let of_scenario = cells.keys().filter(|(scenario, _)| scenario == curve.scenario.as_str()).map(|(_, cell)| cell.as_str());
+        let matching = curve.cells(of_scenario);
         let weight = curve.weight / matching.len().max(1) as f64;
         if matching.is_empty() {
             items.push(untested(curve, &curve.cell, weight, "no cell of that name was planned"));
         }
-        items.extend(matching.into_iter().map(|((_, cell), records)| item(source, curve, cell, records, weight)));
+        for cell in matching {
+            let records = &cells[&(curve.scenario.to_string(), cell.to_owned())];
+            items.push(item(source, curve, cell, records, weight));
+        }
     }
     let is_debug = source.run.header.build_profile == "debug";
     if is_debug {

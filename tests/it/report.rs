@@ -60,7 +60,7 @@ fn the_view_and_the_tables_are_as_agreed() {
     let runs = sample::full();
     let files = rendered(&runs);
     insta::assert_json_snapshot!("report_view", report::view(&runs).unwrap());
-    for name in ["results.csv", "scores.csv", "cost.csv", "summary.md", "junit.xml"] {
+    for name in ["results.csv", "scores.csv", "cost.csv", "comparison.csv", "scaling.csv", "summary.md", "junit.xml"] {
         insta::assert_snapshot!(format!("report_{name}"), files[name]);
     }
 }
@@ -104,7 +104,7 @@ fn what_a_server_said_is_text_and_nothing_else() {
     assert!(page.contains("&lt;script&gt;alert(&quot;x&quot;)&lt;/script&gt;"));
     assert!(!files["summary.md"].contains("<script"));
     quick_xml_is_well_formed(&files["junit.xml"]);
-    for name in ["results.csv", "scores.csv", "cost.csv"] {
+    for name in ["results.csv", "scores.csv", "cost.csv", "comparison.csv", "scaling.csv"] {
         assert!(files[name].lines().next().unwrap().ends_with('\r') || files[name].contains("\r\n"), "{name} has RFC 4180 line ends");
         for cell in csv_rows(&files[name]).iter().flat_map(|row| row.values()) {
             let formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']) && cell.parse::<f64>().is_err();
@@ -128,6 +128,21 @@ fn every_verdict_metric_and_gate_stands_in_html_with_the_value_of_the_csv() {
     let files = rendered(&sample::full());
     let checked = page::compare(&files["report.html"], &csv_rows(&files["results.csv"]));
     assert!(checked > 150, "{checked} rows were compared");
+}
+
+#[test]
+fn every_comparison_stands_in_html_with_the_outcome_of_the_csv() {
+    let files = rendered(&sample::full());
+    let grid = Grid::read(&files["report.html"], "comparison");
+    let rows = csv_rows(&files["comparison.csv"]);
+    for row in &rows {
+        let cell = grid.cell(&format!("{}|{}", row["scenario"], row["metric"]), &row["vendor"]).unwrap_or_else(|| panic!("no cell for {row:?}"));
+        let outcome = if row["outcome"] == "untested" { "not measured" } else { &row["outcome"] };
+        assert!(cell.starts_with(&format!("<b>{outcome}</b>")) && cell.contains(&row["median"]), "{row:?}: {cell}");
+    }
+    for outcome in ["slower", "equivalent", "inconclusive", "untested"] {
+        assert!(rows.iter().any(|row| row["outcome"] == outcome), "the sample has no {outcome}");
+    }
 }
 
 #[test]

@@ -21,6 +21,7 @@ pub fn scenarios(vendor: &str) -> Vec<ScenarioRecord> {
         records.truncate(1);
         return records;
     }
+    records.extend(sweep(vendor == "hasty"));
     records.push(overwrite(vendor == "hasty"));
     records.push(kill(vendor == "hasty"));
     records.push(pause(vendor == "hasty"));
@@ -55,6 +56,29 @@ fn throughput(cell: &str, repeat: u32, rate: f64, limited: bool) -> ScenarioReco
         series: (0..5u32).map(|second| point(f64::from(second), (rate / 10.0) as u64 + u64::from(second % 2), 0)).collect(),
         ..base("throughput/get-large", Kind::Throughput, "T1", "Reading large objects")
     }
+}
+
+/// A closed sweep of concurrency: one repeat each, five of the last. The one vendor has its peak within it, the other grows on.
+fn sweep(grows: bool) -> Vec<ScenarioRecord> {
+    let (one, contention, crosstalk) = if grows { (140.0, 0.02, 0.0) } else { (540.0, 0.02, 0.0011) };
+    let mut records = Vec::new();
+    for (in_flight, repeats) in [(1_u32, 1_u32), (4, 1), (16, 1), (64, 5)] {
+        let n = f64::from(in_flight);
+        let rate = one * n / (1.0 + contention * (n - 1.0) + crosstalk * n * (n - 1.0));
+        for repeat in 1..=repeats {
+            let noise = 0.99 + 0.005 * f64::from(repeat) + if grows { -0.002 } else { 0.0 };
+            records.push(ScenarioRecord {
+                cell: format!("get_object 4 KiB x{in_flight}"),
+                repeat,
+                metrics: vec![
+                    metric("operations_per_s", "1/s", Direction::HigherBetter, Some(rate * noise), 4000),
+                    metric("latency_ms_p99", "ms", Direction::LowerBetter, Some(0.4 * n / noise), 4000),
+                ],
+                ..base("throughput/small-objects", Kind::Throughput, "T4", "Small objects")
+            });
+        }
+    }
+    records
 }
 
 fn point(second: f64, ok: u64, errors: u64) -> SeriesPoint {

@@ -48,6 +48,8 @@ pub struct CurveRow {
     pub good: String,
     pub median: String,
     pub weight: String,
+    /// Whether vendors are compared by it.
+    pub decision: bool,
 }
 
 pub fn method(runs: &[Run], sources: &[Source<'_>], card: &Scorecard) -> Method {
@@ -83,6 +85,7 @@ pub fn method(runs: &[Run], sources: &[Source<'_>], card: &Scorecard) -> Method 
                 good: number(curve.good),
                 median: number(curve.median),
                 weight: number(curve.weight),
+                decision: curve.decision,
             })
             .collect(),
         profile: profile.map(|profile| profile.title.clone()).unwrap_or_default(),

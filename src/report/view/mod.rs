@@ -6,6 +6,7 @@ mod applications;
 pub(super) mod cases;
 pub(super) mod causes;
 pub(super) mod columns;
+pub(super) mod comparison;
 mod cost;
 mod faults;
 mod findings;

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::columns::Source;
+use super::comparison::{self, Comparison, ScalingRow};
 use super::faults::{GateRow, MOST_CHARTS, gates, marks};
 use super::metrics::{self, MetricRow, MetricTable};
 use super::{Notes, slug};
@@ -14,6 +15,8 @@ use crate::report::chart::{Bar, Chart, Marks, Range};
 pub struct Performance {
     /// The sentence on every chart in demo and lab settings; empty in the others.
     pub caveat: String,
+    /// The vendors by the decision metrics; one per run that compares some.
+    pub comparisons: Vec<Comparison>,
     pub scenarios: Vec<PerformanceScenario>,
     /// One row per gate of each scenario and cell.
     pub gates: Vec<GateRow>,
@@ -21,12 +24,17 @@ pub struct Performance {
     pub series: Vec<Chart>,
     /// Charts left out to keep the report small.
     pub more_charts: usize,
+    /// Lines of `scaling.csv`.
+    #[serde(skip)]
+    pub scaling_lines: Vec<Vec<String>>,
 }
 
 /// A throughput scenario.
 #[derive(Debug, Clone, Serialize)]
 pub struct PerformanceScenario {
     pub table: MetricTable,
+    /// How each vendor scales: one row per sweep of concurrency.
+    pub scaling: Vec<ScalingRow>,
     /// Bars of its first higher-is-better metric, and ranges of its latency percentiles.
     pub charts: Vec<Chart>,
 }
@@ -34,18 +42,27 @@ pub struct PerformanceScenario {
 pub fn performance(sources: &[&Source<'_>], notes: &Notes) -> Performance {
     let mut budget = MOST_CHARTS * 2;
     let mut more_charts = 0;
+    let scalings = comparison::scalings(sources);
     let mut scenarios = Vec::new();
     for table in metrics::tables(sources, Kind::Throughput) {
         let mut charts: Vec<Chart> = bars(sources, &table, notes).into_iter().chain(ranges(sources, &table, notes)).collect();
         more_charts += charts.len().saturating_sub(budget);
         charts.truncate(budget);
         budget -= charts.len();
-        scenarios.push(PerformanceScenario { table, charts });
+        scenarios.push(PerformanceScenario { scaling: comparison::scaling_rows(&table.scenario, &scalings), table, charts });
     }
     let mut series: Vec<Chart> = sources.iter().flat_map(|source| time_series(source, notes)).collect();
     more_charts += series.len().saturating_sub(MOST_CHARTS);
     series.truncate(MOST_CHARTS);
-    Performance { caveat: notes.performance.clone(), scenarios, gates: gates(sources, Kind::Throughput), series, more_charts }
+    Performance {
+        caveat: notes.performance.clone(),
+        comparisons: comparison::comparisons(sources),
+        scenarios,
+        gates: gates(sources, Kind::Throughput),
+        series,
+        more_charts,
+        scaling_lines: comparison::scaling_lines(sources, &scalings),
+    }
 }
 
 /// Most rows of one chart; the tables hold all of them.

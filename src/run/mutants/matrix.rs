@@ -91,7 +91,7 @@ impl Matrix<'_> {
         self.stage.link.id.clone()
     }
     fn begin(&self, name: &'static str, steps: usize) {
-        (self.tell)(Event::Phase { vendor: self.vendor(), name, steps: steps as u64 });
+        (self.tell)(Event::Phase { vendors: vec![self.vendor()], name, steps: steps as u64 });
     }
 
     /// The vendor as one part of the matrix sees it: buckets, records and evidence of its own.

@@ -85,7 +85,10 @@ fn parameters(cell: &Cell, load: &Load, result: &LoadResult) -> BTreeMap<String,
     set("objects", load.mix.objects.to_string());
     set("concurrency", cell.concurrency.to_string());
     set("build", BUILD.to_owned());
-    set("engine", format!("HTTP/1.1, thread per core, {}, no retries", if cell.style.keep_alive { "keep-alive" } else { "a connection per request" }));
+    set(
+        "engine",
+        format!("HTTP/1.1, thread per core, {}, no retries", if cell.style.keep_alive { "keep-alive" } else { "a connection per request" }),
+    );
     let warm_up = if cell.needs_doomed() { "none: deleting uses its objects up".to_owned() } else { format!("{} ms", millis(load.spec.warm_up)) };
     set("warm_up", warm_up);
     set(
@@ -102,15 +105,23 @@ fn parameters(cell: &Cell, load: &Load, result: &LoadResult) -> BTreeMap<String,
             "payload",
             match load.spec.payload {
                 PayloadMode::CachedSigned => {
-                    format!("cached-signed: {} bodies in turn, hashed beforehand; a server that deduplicates sees them again", load.mix.cached.unwrap_or(0))
+                    format!(
+                        "cached-signed: {} bodies in turn, hashed beforehand; a server that deduplicates sees them again",
+                        load.mix.cached.unwrap_or(0)
+                    )
                 }
-                PayloadMode::TailUnique => "tail-unique: bodies differ in their last 16 bytes; a server that deduplicates sees the rest again".to_owned(),
+                PayloadMode::TailUnique => {
+                    "tail-unique: bodies differ in their last 16 bytes; a server that deduplicates sees the rest again".to_owned()
+                }
                 PayloadMode::StreamingSigned => "streaming-signed: every body is new and sent in signed chunks of 64 KiB".to_owned(),
                 PayloadMode::UniqueSigned => "unique-signed: every body is new and hashed when it is sent".to_owned(),
                 PayloadMode::Unsigned => "unsigned: every body is new, UNSIGNED-PAYLOAD".to_owned(),
             },
         );
-        set("written_keys", format!("each connection writes its own keys in turn, {} in all", load.mix.objects.max(u64::from(load.spec.concurrency))));
+        set(
+            "written_keys",
+            format!("each connection writes its own keys in turn, {} in all", load.mix.objects.max(u64::from(load.spec.concurrency))),
+        );
     }
     if cell.sends(Operation::PutObject) || cell.sends(Operation::GetObject) {
         set("entropy", load.spec.content.entropy().name().to_owned());

@@ -2,6 +2,7 @@
 
 mod categories;
 mod changes;
+mod decisions;
 mod demands;
 mod gates;
 mod properties;
