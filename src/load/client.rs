@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::time::{ClockId, clock_gettime};
 
+use super::LoadError;
+use super::host::HostUse;
 use super::latency::Latencies;
 use crate::model::ClientLoad;
 
@@ -20,6 +23,24 @@ pub fn process_cpu() -> Duration {
 /// CPU time that the calling thread has used so far.
 pub fn thread_cpu() -> Duration {
     cpu(ClockId::ThreadCPUTime)
+}
+
+/// File descriptors beside those of the connections: files, event queues, the run's own requests.
+const OTHER_DESCRIPTORS: u64 = 128;
+
+/// Sees to it that so many connections can be open: raises the soft limit of file descriptors as far as it goes.
+///
+/// # Errors
+/// When the hard limit is too low.
+pub fn admit_descriptors(connections: u32) -> Result<(), LoadError> {
+    let wanted = u64::from(connections) + OTHER_DESCRIPTORS;
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current.is_none_or(|current| current >= wanted) {
+        return Ok(());
+    }
+    let allowed = limit.maximum.unwrap_or(u64::MAX);
+    let raised = Rlimit { current: Some(wanted), maximum: limit.maximum };
+    if wanted <= allowed && setrlimit(Resource::Nofile, raised).is_ok() { Ok(()) } else { Err(LoadError::Descriptors { wanted, allowed }) }
 }
 
 fn cpu(clock: ClockId) -> Duration {
@@ -44,6 +65,8 @@ pub struct Observed {
     pub schedule_lag: Latencies,
     /// Median response time, which the schedule's lateness is compared to.
     pub latency_ms_p50: Option<f64>,
+    /// What the machine went through.
+    pub host: HostUse,
 }
 
 impl Observed {
@@ -68,6 +91,7 @@ impl Observed {
         {
             reasons.push(format!("requests were started {lag:.2} ms late (p99, limit 10 % of the median latency of {median:.2} ms)"));
         }
+        reasons.extend(self.host.limits());
         ClientLoad { cpu_percent, cores: self.cores, limited: (!reasons.is_empty()).then(|| reasons.join("; ")) }
     }
 }

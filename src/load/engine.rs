@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{EventfdFlags, eventfd};
 
-use super::client::{Observed, cores};
+use super::client::{Observed, admit_descriptors, cores};
+use super::host::{HostReading, HostUse};
 use super::ledger::Ledger;
 use super::steady::{Steady, mser5};
 use super::worker::{self, Report};
@@ -115,7 +116,9 @@ impl Drop for StopOnDrop {
 /// # Errors
 /// When it cannot start. A vendor that does not answer is no error here: the ledger holds its failures.
 pub async fn run(link: &Link, spec: &LoadSpec, program: Arc<dyn Program>, progress: Option<Arc<Progress>>) -> Result<LoadResult, LoadError> {
+    admit_descriptors(spec.concurrency)?;
     let workers = cores().min(spec.concurrency).max(1);
+    let before = HostReading::now();
     let shared = Arc::new(Shared::new(link, spec, workers, progress).await?);
     let _guard = StopOnDrop(Arc::clone(&shared));
     let mut threads = Vec::new();
@@ -142,7 +145,7 @@ pub async fn run(link: &Link, spec: &LoadSpec, program: Arc<dyn Program>, progre
         let report = joined.map_err(|_| LoadError::Worker(std::io::Error::other("a load worker panicked")))?;
         reports.push(report.map_err(LoadError::Worker)?);
     }
-    Ok(conclude(&shared, &reports))
+    Ok(conclude(&shared, &reports, HostReading::now().since(&before)))
 }
 
 /// Resolves every endpoint; one that cannot be resolved counts as one address, which the requests to it will show.
@@ -166,7 +169,7 @@ async fn renew(shared: &Shared) -> std::convert::Infallible {
     }
 }
 
-fn conclude(shared: &Shared, reports: &[Report]) -> LoadResult {
+fn conclude(shared: &Shared, reports: &[Report], host: HostUse) -> LoadResult {
     let spec = &shared.spec;
     let mut ledger = Ledger::new(bucket_width(spec.span()));
     reports.iter().for_each(|report| ledger.merge(&report.ledger));
@@ -184,9 +187,10 @@ fn conclude(shared: &Shared, reports: &[Report]) -> LoadResult {
         loop_lag: ledger.loop_lag.clone(),
         schedule_lag: ledger.schedule_lag.clone(),
         latency_ms_p50: ledger.window_of_all(from, to).response.quantile_ms(0.5),
+        host: host.clone(),
     };
     let cpu = (observed.process, observed.wall);
-    LoadResult { from, to, steady, client_load: observed.judge(), cpu: cpu.0, cpu_wall: cpu.1, stopped, ledger }
+    LoadResult { from, to, steady, client_load: observed.judge(), cpu: cpu.0, cpu_wall: cpu.1, host, stopped, ledger }
 }
 
 /// What each bucket achieved: bytes where any moved, else requests.

@@ -10,6 +10,7 @@ mod content;
 mod draw;
 mod engine;
 mod hashes;
+mod host;
 mod http;
 mod ladder;
 mod latency;
@@ -34,6 +35,7 @@ pub use client::{cores, process_cpu};
 pub use content::{Content, Extent, Stamping};
 pub use engine::run;
 pub use hashes::Hashes;
+pub use host::HostUse;
 pub use ladder::{Climb, Rung, RungKind, climb, fill};
 pub use latency::Latencies;
 pub use ledger::{Ledger, Sample, Tally};
@@ -131,6 +133,8 @@ pub struct LoadResult {
     pub cpu: Duration,
     /// From the end of the warm-up to the end of the load.
     pub cpu_wall: Duration,
+    /// What the client's machine went through, the warm-up included.
+    pub host: HostUse,
     /// Why and when it ended early.
     pub stopped: Option<(Stop, Duration)>,
 }
@@ -141,6 +145,16 @@ pub enum LoadError {
     /// A worker could not be started.
     #[error("cannot start a load worker: {0}")]
     Worker(std::io::Error),
+    /// More connections than the process may have file descriptors.
+    #[error(
+        "{wanted} connections need more file descriptors than this process may have ({allowed}): lower the concurrency or raise the limit (ulimit -n)"
+    )]
+    Descriptors {
+        /// Connections, and what else is open.
+        wanted: u64,
+        /// The process's hard limit.
+        allowed: u64,
+    },
     /// The refresh command of the credentials failed.
     #[error("cannot get credentials: {0}")]
     Credentials(String),

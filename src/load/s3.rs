@@ -294,6 +294,8 @@ impl Sending<'_> {
             let left = &self.head[self.head_sent..];
             let written = if left.is_empty() {
                 self.socket.write(slices)
+            } else if slices.iter().all(|slice| slice.is_empty()) {
+                self.socket.write(&[IoSlice::new(left)])
             } else {
                 let mut all = [IoSlice::new(&[]); SLICES + 1];
                 all[0] = IoSlice::new(left);

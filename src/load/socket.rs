@@ -34,8 +34,19 @@ pub struct Remote {
 #[derive(Debug)]
 pub struct Socket {
     tcp: TcpStream,
-    tls: Option<Box<ClientConnection>>,
+    tls: Option<Box<Session>>,
 }
+
+/// A TLS session, and records that were read and not taken in yet: the session itself would read them in pieces of 4 KiB.
+#[derive(Debug)]
+struct Session {
+    state: ClientConnection,
+    records: Vec<u8>,
+    taken: usize,
+}
+
+/// Bytes of records that are read in one call: four of the longest.
+const RECORDS: usize = 4 * (16 << 10) + 1024;
 
 fn is_pending(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::WouldBlock
@@ -88,7 +99,7 @@ impl Socket {
         if let Some((config, name)) = &remote.tls {
             let name = ServerName::try_from(name.clone()).map_err(|error| broken(error.to_string()))?;
             let session = ClientConnection::new(Arc::clone(config), name).map_err(|error| broken(error.to_string()))?;
-            opened.tls = Some(Box::new(session));
+            opened.tls = Some(Box::new(Session { state: session, records: Vec::new(), taken: 0 }));
             opened.shake_hands(reactor).await?;
         }
         Ok(opened)
@@ -125,9 +136,9 @@ impl Socket {
     }
 
     async fn shake_hands(&mut self, reactor: &Reactor) -> io::Result<()> {
-        while self.tls.as_ref().is_some_and(|tls| tls.is_handshaking()) {
+        while self.tls.as_ref().is_some_and(|tls| tls.state.is_handshaking()) {
             self.flush(reactor).await?;
-            if self.tls.as_ref().is_some_and(|tls| tls.is_handshaking() && tls.wants_read()) && !self.fill()? {
+            if self.tls.as_ref().is_some_and(|tls| tls.state.is_handshaking() && tls.state.wants_read()) && !self.fill()? {
                 event(reactor).await?;
             }
         }
@@ -137,8 +148,8 @@ impl Socket {
     /// Sends the TLS records that are ready.
     async fn flush(&mut self, reactor: &Reactor) -> io::Result<()> {
         let Some(tls) = &mut self.tls else { return Ok(()) };
-        while tls.wants_write() {
-            match tls.write_tls(&mut self.tcp) {
+        while tls.state.wants_write() {
+            match tls.state.write_tls(&mut self.tcp) {
                 Ok(0) => return Err(broken("closed")),
                 Ok(_) => {}
                 Err(error) if is_pending(&error) => event(reactor).await?,
@@ -148,15 +159,23 @@ impl Socket {
         Ok(())
     }
 
-    /// Reads TLS records; false when there is nothing to read yet.
+    /// Takes in TLS records; false when there is nothing to read yet.
     fn fill(&mut self) -> io::Result<bool> {
         let Some(tls) = &mut self.tls else { return Ok(true) };
-        match tls.read_tls(&mut self.tcp) {
-            Ok(0) => Err(broken("closed")),
-            Ok(_) => tls.process_new_packets().map(|_| true).map_err(|error| broken(error.to_string())),
-            Err(error) if is_pending(&error) => Ok(false),
-            Err(error) => Err(error),
+        if tls.taken == tls.records.len() {
+            tls.records.resize(RECORDS, 0);
+            tls.taken = 0;
+            let read = recv(&self.tcp, tls.records.as_mut_slice(), RecvFlags::empty());
+            tls.records.truncate(read.as_ref().map_or(0, |(read, _)| *read));
+            match read {
+                Ok((0, _)) => return Err(broken("closed")),
+                Ok(_) => {}
+                Err(Errno::AGAIN | Errno::INTR) => return Ok(false),
+                Err(error) => return Err(error.into()),
+            }
         }
+        tls.taken += tls.state.read_tls(&mut &tls.records[tls.taken..])?;
+        tls.state.process_new_packets().map(|_| true).map_err(|error| broken(error.to_string()))
     }
 
     /// Sends some of the slices: how many bytes, or `None` when it would have to wait.
@@ -165,24 +184,25 @@ impl Socket {
     /// When the connection is broken.
     pub fn write(&mut self, slices: &[IoSlice<'_>]) -> io::Result<Option<usize>> {
         let Some(tls) = &mut self.tls else {
-            return match self.tcp.write_vectored(slices) {
+            let written = if let [only] = slices { self.tcp.write(only) } else { self.tcp.write_vectored(slices) };
+            return match written {
                 Ok(written) => Ok(Some(written)),
                 Err(error) if is_pending(&error) => Ok(None),
                 Err(error) => Err(error),
             };
         };
         // What an earlier call has left goes first, so that the session's buffer stays small.
-        while tls.wants_write() {
-            match tls.write_tls(&mut self.tcp) {
+        while tls.state.wants_write() {
+            match tls.state.write_tls(&mut self.tcp) {
                 Ok(0) => return Err(broken("closed")),
                 Ok(_) => {}
                 Err(error) if is_pending(&error) => return Ok(None),
                 Err(error) => return Err(error),
             }
         }
-        let taken = tls.writer().write_vectored(slices)?;
-        while tls.wants_write() {
-            match tls.write_tls(&mut self.tcp) {
+        let taken = tls.state.writer().write_vectored(slices)?;
+        while tls.state.wants_write() {
+            match tls.state.write_tls(&mut self.tcp) {
                 Ok(_) => {}
                 Err(error) if is_pending(&error) => break,
                 Err(error) => return Err(error),
@@ -240,7 +260,7 @@ impl Socket {
     fn decrypted(&mut self, take: impl FnOnce(&[u8]) -> usize) -> io::Result<Option<usize>> {
         loop {
             let Some(tls) = &mut self.tls else { return Ok(None) };
-            let mut reader = tls.reader();
+            let mut reader = tls.state.reader();
             match reader.fill_buf() {
                 Ok([]) => return Ok(Some(0)),
                 Ok(plain) => {
@@ -263,9 +283,19 @@ impl Socket {
         !matches!(recv(&self.tcp, &mut byte[..], RecvFlags::PEEK), Err(Errno::AGAIN))
     }
 
-    /// Whether an answer is there already, before the whole request was sent.
-    pub fn has_answer(&self) -> bool {
-        let mut byte = [0];
-        matches!(recv(&self.tcp, &mut byte[..], RecvFlags::PEEK), Ok((1.., _)))
+    /// Whether an answer is there already, before the whole request was sent. A TLS server also sends records of its own, which are none.
+    pub fn has_answer(&mut self) -> bool {
+        if self.tls.is_none() {
+            let mut byte = [0];
+            return matches!(recv(&self.tcp, &mut byte[..], RecvFlags::PEEK), Ok((1.., _)));
+        }
+        loop {
+            match self.fill() {
+                Ok(true) => {}
+                Ok(false) => return self.tls.as_mut().is_some_and(|tls| tls.state.reader().fill_buf().is_ok_and(|plain| !plain.is_empty())),
+                // Reading on will say what is wrong.
+                Err(_) => return true,
+            }
+        }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{Cell, Load, Runner};
+use crate::check::{LoadWindow, broken_littles_law};
 use crate::config::{LoopKind, Operation, PayloadMode};
 use crate::load::{Failure, Latencies, LoadResult, Steady, Stop, Tally, series_width};
 use crate::model::{Direction, Gate, GateVerdict, Kind, Metric, Outcome, ScenarioRecord, SeriesPoint, Window};
@@ -54,10 +55,21 @@ pub(super) fn fill(record: &mut ScenarioRecord, cell: &Cell, load: &Load, result
         client_load.limited = Some(client_load.limited.map_or(reason.clone(), |other| format!("{other}; {reason}")));
     }
     record.client_load = Some(client_load);
-    record.outcome = outcome(result, &all);
+    record.outcome = outcome(load, result, &all);
 }
 
-fn outcome(result: &LoadResult, all: &Tally) -> Outcome {
+/// A sentence where rate, latency and requests in flight cannot all be true.
+fn impossible(load: &Load, result: &LoadResult, all: &Tally) -> Option<String> {
+    let window_s = result.to.saturating_sub(result.from).as_secs_f64();
+    let latency_s_mean = all.service.mean_s().filter(|_| all.failed() * 100 <= all.ok)?;
+    let rate_per_s = (all.ok + all.failed()) as f64 / window_s;
+    let seen = |in_flight_mean: f64| broken_littles_law(&LoadWindow { rate_per_s, latency_s_mean, in_flight_mean, window_s });
+    // The mean of the histogram against the sum of all times; and never more in flight than there are connections.
+    let most = f64::from(load.spec.concurrency);
+    seen(all.busy_s / window_s).or_else(|| seen(most).filter(|_| rate_per_s * latency_s_mean > most))
+}
+
+fn outcome(load: &Load, result: &LoadResult, all: &Tally) -> Outcome {
     if let Some((Stop::Budget(limit), at)) = &result.stopped {
         return Outcome::Unresolved(format!("stopped after {:.1} s: {limit}", at.as_secs_f64()));
     }
@@ -68,7 +80,7 @@ fn outcome(result: &LoadResult, all: &Tally) -> Outcome {
     if all.ok == 0 && unanswered == all.failed() {
         return Outcome::Unresolved(format!("no request was answered: {}", list_errors(&all.errors)));
     }
-    Outcome::Measured
+    impossible(load, result, all).map_or(Outcome::Measured, Outcome::Unresolved)
 }
 
 fn parameters(cell: &Cell, load: &Load, result: &LoadResult) -> BTreeMap<String, String> {
