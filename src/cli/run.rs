@@ -8,8 +8,9 @@ use super::args::{CapArgs, RunArgs};
 use super::progress::Progress;
 use super::{Context, Failure, conclusion, dry_run, output, runtime, signals};
 use crate::case::Case;
-use crate::config::{Cap, Root};
-use crate::model::{ClientShard, ProfileId, VendorId};
+use crate::config::{Cap, Root, ScenarioSpec};
+use crate::load::admit_descriptors;
+use crate::model::{ClientShard, Plan, PlannedVendor, ProfileId, VendorId};
 use crate::run::{Done, Evaluation, Executed, Inputs, Stop, Tell, check_access, draw_seed, facts, new_run_id, plan, resume, same_plan, selected};
 use crate::store::{FORMAT, RunDir, RunHeader};
 
@@ -76,6 +77,7 @@ pub fn start(root: &Root, inputs: Inputs, cases: &[Case], options: Options) -> R
     }
     check_cap(options.cap, &inputs)?;
     let plan = plan(&inputs, cases, options.client)?;
+    check_client(&inputs, &plan)?;
     let header = RunHeader {
         format: FORMAT,
         run: new_run_id(jiff::Timestamp::now()),
@@ -149,6 +151,30 @@ fn check_cap(cap: Cap, inputs: &Inputs) -> Result<(), Failure> {
             vendor.id
         ))),
         _ => Ok(()),
+    }
+}
+
+/// What this machine has to give: file descriptors for the connections, and room for what the embedded server stores.
+fn check_client(inputs: &Inputs, plan: &Plan) -> Result<(), Failure> {
+    let concurrency = inputs.scenarios.iter().filter_map(|scenario| match &scenario.spec {
+        ScenarioSpec::Throughput(spec) => spec.concurrency.iter().max().copied(),
+        _ => None,
+    });
+    admit_descriptors(concurrency.max().unwrap_or(1)).map_err(|error| Failure::usage(error.to_string()))?;
+    let directory = std::env::temp_dir();
+    // Where the free space is not told, the disk will.
+    let Ok(disk) = rustix::fs::statvfs(&directory) else { return Ok(()) };
+    let free = disk.f_bavail * disk.f_frsize;
+    let is_embedded = |planned: &&PlannedVendor| inputs.vendors.iter().any(|vendor| vendor.id == planned.vendor && vendor.file.serve.is_some());
+    match plan.vendors.iter().filter(is_embedded).find(|planned| planned.estimate.stored_bytes > free) {
+        Some(planned) => Err(Failure::usage(format!(
+            "{} would store {} GB below {}, where {} GB are free: use smaller or fewer objects, or point TMPDIR to a larger disk",
+            planned.vendor,
+            planned.estimate.stored_bytes / 1_000_000_000,
+            directory.display(),
+            free / 1_000_000_000
+        ))),
+        None => Ok(()),
     }
 }
 

@@ -142,6 +142,8 @@ impl fmt::Display for Cell {
     }
 }
 
+/// The largest object that one PUT may write: 5 GiB ("Uploading and copying objects" of the Amazon S3 user guide).
+const PUT_MOST: u64 = 5 << 30;
 /// Assumed for the estimate: a request that moves nothing takes at least this long.
 pub(super) const FASTEST_REQUEST: Duration = Duration::from_micros(500);
 /// Assumed for the estimate: all connections of one client together move at most this many bytes each second.
@@ -231,8 +233,11 @@ impl ThroughputSpec {
     /// What no single field shows: the field and what is wrong with it.
     ///
     /// # Errors
-    /// When a range does not divide every object size or stands at another operation than GET, or styles have no names of their own.
+    /// When an object is larger than one PUT takes, a range does not divide every object size or stands at another operation than GET, or styles have no names of their own.
     pub fn validate(&self) -> Result<(), (&'static str, String)> {
+        if let Some(size) = self.object_size.iter().find(|size| size.0 > PUT_MOST) {
+            return Err(("object_size", format!("{size} is more than one PUT takes: expected at most {}", Bytes(PUT_MOST))));
+        }
         let mut names: Vec<&str> = self.style.iter().map(|style| style.name.as_str()).collect();
         names.sort_unstable();
         if names.len() > 1 && (names[0].is_empty() || names.windows(2).any(|pair| pair[0] == pair[1])) {

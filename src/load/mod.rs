@@ -31,7 +31,7 @@ mod usage;
 mod worker;
 pub mod zipf;
 
-pub use client::{cores, process_cpu};
+pub use client::{admit_descriptors, cores};
 pub use content::{Content, Extent, Stamping};
 pub use engine::run;
 pub use hashes::Hashes;

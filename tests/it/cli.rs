@@ -2,8 +2,23 @@
 
 use crate::site::{Embedded, Listener, Ran, Site, files_below};
 
-const COMMANDS: [&str; 13] =
-    ["run", "conformance", "mutants", "presign", "proxy", "lab", "report", "cost", "check", "compare", "list", "clean", "explain"];
+const COMMANDS: [&str; 15] = [
+    "run",
+    "conformance",
+    "load",
+    "calibrate",
+    "mutants",
+    "presign",
+    "proxy",
+    "lab",
+    "report",
+    "cost",
+    "check",
+    "compare",
+    "list",
+    "clean",
+    "explain",
+];
 
 #[test]
 fn the_help_of_each_command_is_as_it_was_agreed() {

@@ -13,6 +13,7 @@ mod failure;
 mod failure_real;
 mod lies;
 mod load;
+mod load_command;
 mod load_server;
 mod mutants;
 mod proxy;
