@@ -163,3 +163,8 @@ pub fn bucket_width(duration: Duration) -> Duration {
 pub fn series_width(duration: Duration) -> Duration {
     if duration < Duration::from_secs(5) { Duration::from_millis(100) } else { bucket_width(duration).max(Duration::from_secs(1)) }
 }
+
+/// A seed of its own for each cell and repeat: FNV-1a over its name, mixed with the run's seed.
+pub fn seed_of(seed: u64, name: &str) -> u64 {
+    name.bytes().fold(seed ^ 0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
