@@ -13,7 +13,7 @@ use super::crew::{Crew, Hand, Moved};
 use super::data::Object;
 use super::record::{self, metric};
 use super::steps::{self, Naming, Round, Step, Steps, median};
-use crate::config::CheckpointProgram;
+use crate::config::{CheckpointProgram, ProgramCell};
 use crate::load::{Bell, Meeting, Program, Task, Worker};
 use crate::model::ai::{CheckpointShape, stall_share};
 use crate::model::{Direction, ScenarioRecord};
@@ -183,15 +183,16 @@ impl Program for Burst {
 pub(super) async fn run(
     context: &mut Context<'_>,
     program: &CheckpointProgram,
-    shape: &CheckpointShape,
+    cell: &ProgramCell,
     record: &mut ScenarioRecord,
 ) -> Result<(), String> {
+    let ProgramCell::Checkpoint { shape } = cell else { return Err(format!("{cell} is no cell of a checkpoint")) };
     let burst = Arc::new(Burst::new(&context.key(""), program, shape, context.times.duration));
     let result = context.load(Arc::clone(&burst) as Arc<dyn Program>, burst.connections(), None).await?;
-    record::fill(record, &result);
+    record::fill(record, &result, steps::whole(&result));
     let (bytes, objects) = program.size(shape);
     let rounds = burst.rounds();
-    let mut set = |name: &str, value: String| drop(record.parameters.insert(name.to_owned(), value));
+    let mut set = |name: &str, value: String| record::set(record, name, value);
     set("ranks", burst.ranks.len().to_string());
     set("checkpoint", format!("{objects} objects, {bytes} B"));
     set("part_size", format!("{}; {} parts in flight of each rank", program.part_size, program.part_concurrency));

@@ -6,6 +6,7 @@
 use std::cell::{Cell, RefCell};
 use std::fmt::Write as _;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use super::data::Object;
 use super::xml;
@@ -22,7 +23,7 @@ const TOLD: usize = 4;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Read {
     /// What it reads of.
-    pub object: Rc<Object>,
+    pub object: Arc<Object>,
     /// First byte.
     pub from: u64,
     /// Byte after the last one.
@@ -35,7 +36,7 @@ enum Order {
     /// Parts of one object.
     Parts { object: Object, upload: String, part: u64 },
     /// Ranges.
-    Reads(Rc<[Read]>),
+    Reads(Arc<[Read]>),
 }
 
 impl Order {
@@ -131,7 +132,8 @@ pub(super) struct Moved {
 }
 
 impl Moved {
-    fn fail(&mut self, key: &str, what: &str, why: &str) {
+    /// Counts one that failed, and why.
+    pub(super) fn fail(&mut self, key: &str, what: &str, why: &str) {
         self.failed += 1;
         if self.reasons.len() < TOLD {
             self.reasons.push(format!("{what} {key}: {why}"));
@@ -231,7 +233,7 @@ impl Crew {
     }
 
     /// Reads all these ranges.
-    pub(super) async fn read(&self, hand: &mut Hand<'_>, reads: Rc<[Read]>) -> Moved {
+    pub(super) async fn read(&self, hand: &mut Hand<'_>, reads: Arc<[Read]>) -> Moved {
         self.carry_out(hand, Order::Reads(reads)).await
     }
 

@@ -3,9 +3,16 @@
 //! The main type is [`Runner`]. Each kind of program has a file of its own, with one function that runs a cell and fills its record; what
 //! they share is [`Context`].
 
+mod checkpoint;
+mod crew;
 mod data;
 mod record;
+mod restore;
+mod serving;
+mod steps;
+mod storm;
 mod windows;
+mod xml;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -91,6 +98,11 @@ impl Runner {
         };
         match &self.spec.program {
             Kinds::Windows(program) => windows::run(&mut context, program, cell, record).await,
+            Kinds::Checkpoint(program) => checkpoint::run(&mut context, program, cell, record).await,
+            Kinds::Restore(program) => restore::run(&mut context, program, cell, record).await,
+            Kinds::ModelLoad(program) => serving::load_model(&mut context, program, cell, record).await,
+            Kinds::KvCache(program) => serving::use_cache(&mut context, program, cell, record).await,
+            Kinds::ListStorm(program) => storm::run(&mut context, program, cell, record).await,
             _ => {
                 record.outcome = Outcome::Untested(format!("this version does not run {} yet", self.spec.head.code));
                 Ok(())

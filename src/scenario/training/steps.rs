@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::crew::Moved;
 use super::record::metric;
+use crate::load::LoadResult;
 use crate::model::ai::straggler;
 use crate::model::{Direction, Gate, GateVerdict, Metric, ScenarioRecord, Window};
 
@@ -80,6 +81,11 @@ pub(super) fn median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_by(f64::total_cmp);
     let upper = values.get(values.len() / 2)?;
     Some((upper + values[(values.len() - 1) / 2]) / 2.0)
+}
+
+/// The whole time of a load that ended by itself, its last and partial bucket included.
+pub(super) fn whole(result: &LoadResult) -> (Duration, Duration) {
+    (Duration::ZERO, result.to + result.ledger.bucket())
 }
 
 /// What rounds are called in a record: `checkpoint` makes `checkpoint_s` and `round_1.checkpoint_s`.
