@@ -15,6 +15,7 @@ mod http;
 mod ladder;
 mod latency;
 mod ledger;
+mod meeting;
 mod mix;
 mod null;
 pub mod prefix;
@@ -39,6 +40,7 @@ pub use host::HostUse;
 pub use ladder::{Climb, Rung, RungKind, climb, fill};
 pub use latency::Latencies;
 pub use ledger::{Ledger, Sample, Tally};
+pub use meeting::Meeting;
 pub use mix::{Mix, MixSpec, Work};
 pub use null::{NULL_SEED, NullServer};
 pub use progress::{Glance, Progress};
@@ -174,4 +176,9 @@ pub fn bucket_width(duration: Duration) -> Duration {
 /// Width of a point of the recorded series.
 pub fn series_width(duration: Duration) -> Duration {
     if duration < Duration::from_secs(5) { Duration::from_millis(100) } else { bucket_width(duration).max(Duration::from_secs(1)) }
+}
+
+/// A seed of its own for each cell and repeat: FNV-1a over its name, mixed with the run's seed.
+pub fn seed_of(seed: u64, name: &str) -> u64 {
+    name.bytes().fold(seed ^ 0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }

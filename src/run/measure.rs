@@ -155,7 +155,11 @@ impl Measurement<'_> {
                 let runner = throughput::Runner::new(link, id, spec.clone(), times).by_client(self.client());
                 Some(Runner::Mix(Box::new(runner.shown_by(Arc::clone(progress)))))
             }
-            ScenarioSpec::Program(spec) => Some(Runner::Program(training::Runner::new(id, spec.clone()))),
+            ScenarioSpec::Program(spec) => {
+                let times = spec.times(profile.cell_duration, profile.cell_warm_up);
+                let runner = training::Runner::new(link, id, spec.clone(), times).by_client(self.client());
+                Some(Runner::Program(Box::new(runner.shown_by(Arc::clone(progress)))))
+            }
             ScenarioSpec::Failure(_) | ScenarioSpec::Cost(_) => None,
         }
     }
@@ -254,14 +258,14 @@ struct Turn<'a> {
 /// What loads a vendor with a scenario.
 enum Runner {
     Mix(Box<throughput::Runner>),
-    Program(training::Runner),
+    Program(Box<training::Runner>),
 }
 
 impl Runner {
     async fn run_cell(&mut self, cell: &TaskCell, repeat: u32) -> Option<ScenarioRecord> {
         match (self, cell) {
             (Runner::Mix(runner), TaskCell::Mix(cell)) => Some(runner.run_cell(cell, repeat).await),
-            (Runner::Program(runner), TaskCell::Program(cell)) => Some(runner.run_cell(cell, repeat)),
+            (Runner::Program(runner), TaskCell::Program(cell)) => Some(runner.run_cell(cell, repeat).await),
             _ => None,
         }
     }

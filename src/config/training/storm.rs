@@ -42,9 +42,12 @@ fn one() -> u32 {
 }
 
 impl ListStorm {
+    /// Every key of the data set begins with this, below the scenario's prefix; the object's number follows.
+    pub const FOLDER: &'static str = "train/";
+
     /// The key of an object below the scenario's prefix.
     pub fn file_name(&self, file: u64) -> String {
-        format!("train/{file:012}")
+        format!("{}{file:012}", Self::FOLDER)
     }
     /// Requests of one rank.
     pub fn pages(&self) -> u64 {

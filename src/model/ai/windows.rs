@@ -41,6 +41,10 @@ impl WindowReader {
         let random = ChaCha8Rng::seed_from_u64(seed ^ u64::from(reader).wrapping_mul(0x9E37_79B9_7F4A_7C15));
         Self { window, random, held: None }
     }
+    /// The last range did not come: nothing is held.
+    pub fn forget(&mut self) {
+        self.held = None;
+    }
 }
 
 impl Iterator for WindowReader {
@@ -82,6 +86,17 @@ mod tests {
         let near = steps(1 << 21, 1 << 20);
         let saved = |steps: &[WindowRead]| steps.iter().filter(|step| step.fetch.is_none()).count();
         assert!(saved(&far) < 50 && saved(&near) > 400, "{} {}", saved(&far), saved(&near));
+    }
+
+    #[test]
+    fn what_did_not_come_serves_no_window() {
+        let mut reader = WindowReader::new(Window { object_bytes: 1 << 16, bytes: (2048, 8192), read_ahead: 1 << 16 }, 7, 1);
+        let lost = (0..200).filter(|_| {
+            let fetched = reader.next().and_then(|step| step.fetch);
+            reader.forget();
+            fetched.is_none()
+        });
+        assert_eq!(lost.count(), 0);
     }
 
     #[test]

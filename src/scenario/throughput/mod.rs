@@ -134,7 +134,7 @@ impl Runner {
             load_loop: self.spec.load_loop,
             cached,
             verify_share: style.verify.share(),
-            seed: seed_of(seed, &format!("{} {cell} #{repeat}", self.id)),
+            seed: load::seed_of(seed, &format!("{} {cell} #{repeat}", self.id)),
         };
         let mut hashes = Hashes::new(payload, style.checksum);
         if cell.sends(Operation::PutObject) {
@@ -163,7 +163,7 @@ impl Runner {
         for _ in 0..PREPARE_ROUNDS {
             let result = load.fill(set, numbers).run(&self.link, None).await?;
             let tally = result.ledger.window_of_all(Duration::ZERO, Duration::MAX);
-            failures = record::list_errors(&tally.errors);
+            failures = super::figures::list_errors(&tally.errors);
             match result.stopped {
                 Some((Stop::Budget(limit), _)) => return Err(format!("preparation stopped: {limit}")),
                 Some(_) => break,
@@ -216,9 +216,4 @@ impl Load {
     async fn run(&self, link: &Link, progress: Option<Arc<Progress>>) -> Result<LoadResult, String> {
         load::run(link, &self.spec, Arc::new(Mix(Arc::new(self.mix.clone()))), progress).await.map_err(|error| error.to_string())
     }
-}
-
-/// A seed of its own for each cell and repeat: FNV-1a over its name, mixed with the run's seed.
-fn seed_of(seed: u64, name: &str) -> u64 {
-    name.bytes().fold(seed ^ 0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }

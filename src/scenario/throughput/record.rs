@@ -6,19 +6,11 @@ use std::time::Duration;
 use super::{Cell, Load, Runner};
 use crate::check::{LoadWindow, broken_littles_law};
 use crate::config::{LoopKind, Operation, PayloadMode};
-use crate::load::{Failure, Latencies, LoadResult, Steady, Stop, Tally, series_width};
-use crate::model::{Direction, Gate, GateVerdict, Kind, Metric, Outcome, ScenarioRecord, SeriesPoint, Window};
-
-const BUILD: &str = if cfg!(debug_assertions) { "debug" } else { "release" };
-
-/// `connection x12, status 503 x3`.
-pub(super) fn list_errors(errors: &BTreeMap<Failure, u64>) -> String {
-    errors.iter().map(|(class, count)| format!("{class} x{count}")).collect::<Vec<_>>().join(", ")
-}
-
-fn millis(time: Duration) -> f64 {
-    time.as_secs_f64() * 1e3
-}
+use crate::load::{Failure, LoadResult, Steady, Stop, Tally};
+use crate::model::{Direction, Kind, Metric, Outcome, ScenarioRecord, Window};
+use crate::scenario::figures::{
+    BUILD, client_load, corruption_gate, list_errors, metric, millis, push_client_cpu, push_errors, push_latencies, series,
+};
 
 impl Runner {
     /// The record of a cell before anything is measured.
@@ -37,7 +29,7 @@ pub(super) fn fill(record: &mut ScenarioRecord, cell: &Cell, load: &Load, result
     let all = result.ledger.window_of_all(result.from, result.to);
     record.parameters = parameters(cell, load, result);
     record.metrics = metrics(cell, load, result, &all);
-    record.gates.extend(corruption_gate(cell, result));
+    record.gates.extend(cell.sends(Operation::GetObject).then(|| corruption_gate(result)));
     let is_open = matches!(load.mix.load_loop, LoopKind::Open { .. });
     for operation in result.ledger.operations() {
         let tally = result.ledger.window(operation, result.from, result.to);
@@ -46,15 +38,10 @@ pub(super) fn fill(record: &mut ScenarioRecord, cell: &Cell, load: &Load, result
             record.histograms.insert(format!("{}.response", operation.name()), tally.response.encode());
         }
     }
-    record.series = series(load, result);
+    record.series = series(result, load.spec.span(), result.to);
     record.windows = windows(load, result);
     record.findings = findings(load, result, &all);
-    let mut client_load = result.client_load.clone();
-    if BUILD == "debug" {
-        let reason = "the client is a debug build".to_owned();
-        client_load.limited = Some(client_load.limited.map_or(reason.clone(), |other| format!("{other}; {reason}")));
-    }
-    record.client_load = Some(client_load);
+    record.client_load = Some(client_load(result));
     record.outcome = outcome(load, result, &all);
 }
 
@@ -148,10 +135,6 @@ fn parameters(cell: &Cell, load: &Load, result: &LoadResult) -> BTreeMap<String,
     parameters
 }
 
-fn metric(name: impl Into<String>, unit: &str, direction: Direction, value: Option<f64>, n: u64) -> Metric {
-    Metric { name: name.into(), unit: unit.to_owned(), direction, value, n }
-}
-
 fn metrics(cell: &Cell, load: &Load, result: &LoadResult, all: &Tally) -> Vec<Metric> {
     let seconds = result.to.saturating_sub(result.from).as_secs_f64();
     let per_s = |amount: f64| (seconds > 0.0).then(|| amount / seconds);
@@ -180,64 +163,9 @@ fn metrics(cell: &Cell, load: &Load, result: &LoadResult, all: &Tally) -> Vec<Me
             metrics.push(metric(format!("{prefix}time_to_first_byte_ms_p50"), "ms", Direction::LowerBetter, value, n));
         }
     }
-    push_client_cpu(&mut metrics, load, result);
-    let (failed, sent) = (all.failed(), all.failed() + all.ok);
-    metrics.push(metric("errors", "1", Direction::LowerBetter, Some(failed as f64), sent));
-    metrics.push(metric("error_share", "1", Direction::LowerBetter, (sent > 0).then(|| failed as f64 / sent as f64), sent));
+    push_client_cpu(&mut metrics, load.spec.warm_up, result.to, result);
+    push_errors(&mut metrics, all.failed(), all.failed() + all.ok);
     metrics
-}
-
-/// What the client itself spent, from the end of the warm-up on: what MSER-5 cuts is the vendor's start, not the client's.
-fn push_client_cpu(metrics: &mut Vec<Metric>, load: &Load, result: &LoadResult) {
-    let all = result.ledger.window_of_all(load.spec.warm_up, result.to);
-    let (sent, gib) = (all.ok + all.failed(), all.payload_bytes / (1u64 << 30) as f64);
-    let cpu = result.cpu.as_secs_f64();
-    let mut add = |name: &str, unit: &str, value: Option<f64>| metrics.push(metric(name, unit, Direction::LowerBetter, value, sent));
-    add("client_cpu_us_per_request", "us", (sent > 0).then(|| cpu * 1e6 / sent as f64));
-    add("client_cpu_s_per_gib", "s/GiB", (gib > 0.0).then(|| cpu / gib));
-}
-
-fn push_latencies(metrics: &mut Vec<Metric>, name: &str, latencies: &Latencies) {
-    for (suffix, quantile) in [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p999", 0.999)] {
-        metrics.push(metric(format!("{name}_{suffix}"), "ms", Direction::LowerBetter, latencies.quantile_ms(quantile), latencies.count()));
-    }
-    metrics.push(metric(format!("{name}_max"), "ms", Direction::LowerBetter, latencies.max_ms(), latencies.count()));
-}
-
-/// Judged over everything that was read, the warm-up included, and in debug builds too: a wrong byte is wrong at any speed.
-fn corruption_gate(cell: &Cell, result: &LoadResult) -> Option<Gate> {
-    if !cell.sends(Operation::GetObject) {
-        return None;
-    }
-    let reads = result.ledger.window(Operation::GetObject, Duration::ZERO, Duration::MAX);
-    let (corrupt, verified) = (reads.errors.get(&Failure::Corrupt).copied().unwrap_or(0), result.ledger.verified);
-    let verdict = match (corrupt, verified) {
-        (1.., _) => GateVerdict::NotMet,
-        (0, 0) => GateVerdict::Untested,
-        (0, _) => GateVerdict::Met,
-    };
-    let observed = format!("{corrupt} corrupt of {} reads; {verified} were compared byte for byte, all by length", reads.ok + reads.failed());
-    let limit = "no read differs from what was written".to_owned();
-    Some(Gate { name: "no_corrupt_reads".to_owned(), verdict, limit, observed, evidence: None })
-}
-
-fn series(load: &Load, result: &LoadResult) -> Vec<SeriesPoint> {
-    let width = series_width(load.spec.span());
-    let mut points = Vec::new();
-    let mut start = Duration::ZERO;
-    while start + width <= result.to {
-        let tally = result.ledger.window_of_all(start, start + width);
-        points.push(SeriesPoint {
-            offset_ms: millis(start),
-            ok: tally.ok,
-            errors: tally.failed(),
-            payload_bytes: tally.payload_bytes.round() as u64,
-            latency_ms_p50: tally.response.quantile_ms(0.5),
-            latency_ms_p99: tally.response.quantile_ms(0.99),
-        });
-        start += width;
-    }
-    points
 }
 
 fn windows(load: &Load, result: &LoadResult) -> Vec<Window> {
