@@ -78,3 +78,32 @@ fn an_open_loop_estimates_its_own_rate() {
     let spec = spec(&open).unwrap();
     assert!(spec.estimate(spec.times(None, None)).requests["GetObject"] < 8 * 3 * 10 + 8 * 4);
 }
+
+#[test]
+fn keys_and_arrivals_are_values_of_the_matrix_and_of_the_loop() {
+    let text = FILE.replace("objects = 10", "objects = 10\nprefixes = 2\nkeys = ['uniform', { zipf = 0.99 }]");
+    let text = text.replace("{ operation = \"delete_object\", share = 50 }", "{ operation = 'list_objects_v2', list = { in_prefix = true } }");
+    let bursts = "loop = { open = { rate_per_s = 100.0, arrivals = { bursts = { every = '5 s', lasts = '1 s', factor = 10.0 } } } }";
+    let text = text.replace("objects = 10", &format!("objects = 10\n{bursts}"));
+    let found = spec(&text).unwrap();
+    assert_eq!(found.validate(), Ok(()));
+    let names: Vec<String> = found.cells().iter().map(ToString::to_string).collect();
+    assert_eq!(
+        names[..2],
+        ["get_object:100+list_objects_v2/of-prefix:100 4 MiB x1", "get_object:100+list_objects_v2/of-prefix:100 4 MiB x1 zipf 0.99"]
+    );
+    // 280 requests/s over whole periods, for each of 16 cells of 3 s; three quarters are reads.
+    let estimate = found.estimate(found.times(None, None));
+    assert!((9_500..10_500).contains(&estimate.requests["GetObject"]), "{:?}", estimate.requests);
+    for (from, to, field) in [
+        ("factor = 10.0", "factor = 0.5", "loop"),
+        ("lasts = '1 s'", "lasts = '4 s'", "loop"),
+        ("prefixes = 2", "prefixes = 0", "in_prefix"),
+        ("['uniform', { zipf = 0.99 }]", "['uniform', 'uniform']", "keys"),
+        ("in_prefix = true", "max_keys = 1001", "max_keys"),
+        ("'list_objects_v2'", "'get_object'", "list"),
+    ] {
+        assert_eq!(spec(&text.replace(from, to)).unwrap().validate().unwrap_err().0, field, "{to}");
+    }
+    assert_eq!(spec(&text.replace("zipf = 0.99", "zipf = -1.0")).unwrap_err().line, Some(10));
+}

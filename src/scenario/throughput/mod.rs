@@ -3,13 +3,16 @@
 //! The main type is [`Runner`].
 
 mod record;
+mod recovery;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::config::{ArrivalKind, Checksum, KeyChoice, LoopKind, OpenLoop, Operation, PayloadMode, ThroughputSpec, Verify};
 pub use crate::config::{Cell, CellTimes};
-use crate::config::{Checksum, LoopKind, Operation, PayloadMode, ThroughputSpec, Verify};
+use crate::load::schedule::Pace;
+use crate::load::zipf::{Keys, Popularity};
 use crate::load::{self, Content, Extent, Hashes, LoadResult, LoadSpec, Mix, MixSpec, Progress, Receive, Stamping, Stop, Work};
 use crate::model::{ClientId, ScenarioId, ScenarioRecord};
 use crate::wire::{Link, Space};
@@ -58,14 +61,27 @@ pub struct Runner {
     written: BTreeMap<Shape, Arc<BTreeSet<u64>>>,
     /// Objects to delete that earlier cells have left.
     doomed_left: BTreeMap<Shape, u64>,
+    /// p99 in ms of the cells that read all keys alike, by name and repeat: what a skewed choice of keys is compared with.
+    uniform_ms: BTreeMap<(String, u32), f64>,
     progress: Option<Arc<Progress>>,
 }
 
 impl Runner {
     /// A runner that has prepared nothing yet.
     pub fn new(link: &Link, id: ScenarioId, spec: ThroughputSpec, times: CellTimes) -> Self {
-        let (contents, readable, written, doomed_left) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Self { link: link.clone(), id, spec, times, client: ClientId::from("1/1"), contents, readable, written, doomed_left, progress: None }
+        Self {
+            link: link.clone(),
+            id,
+            spec,
+            times,
+            client: ClientId::from("1/1"),
+            contents: BTreeMap::new(),
+            readable: BTreeMap::new(),
+            written: BTreeMap::new(),
+            doomed_left: BTreeMap::new(),
+            uniform_ms: BTreeMap::new(),
+            progress: None,
+        }
     }
     /// Tells `progress` how the measured loads go.
     pub fn shown_by(self, progress: Arc<Progress>) -> Self {
@@ -91,6 +107,10 @@ impl Runner {
                     self.written.insert(Shape::of(cell), Arc::new(result.ledger.left.clone()));
                 }
                 record::fill(&mut record, cell, &load, &result);
+                self.compare_keys(&mut record, cell, repeat);
+                if let LoopKind::Open(OpenLoop { arrivals: ArrivalKind::Bursts(rules), .. }) = self.spec.load_loop {
+                    record::add_recovery(&mut record, rules, &load, &result);
+                }
             }
             Err(reason) => record.outcome = crate::model::Outcome::Unresolved(reason),
         }
@@ -98,9 +118,20 @@ impl Runner {
         record
     }
 
+    /// How much the popularity of keys costs: the p99 over that of the cell that differs in nothing else, where that came before.
+    fn compare_keys(&mut self, record: &mut ScenarioRecord, cell: &Cell, repeat: u32) {
+        let Some(p99) = record.metric("latency_ms_p99") else { return };
+        let twin = (Cell { keys: KeyChoice::Uniform, ..cell.clone() }.to_string(), repeat);
+        if cell.keys == KeyChoice::Uniform {
+            self.uniform_ms.insert(twin, p99);
+        } else if let Some(uniform) = self.uniform_ms.get(&twin).filter(|uniform| **uniform > 0.0) {
+            record.metrics.push(record::skew(p99 / uniform));
+        }
+    }
+
     async fn load(&mut self, cell: &Cell, repeat: u32) -> Result<(Load, LoadResult), String> {
         let space = self.link.space("load").await.map_err(|error| format!("no bucket to load: {error}"))?;
-        let mut load = self.plan(&space, cell, repeat);
+        let mut load = self.plan(&space, cell, repeat)?;
         if cell.reads() && !matches!(self.readable.get(&Shape::of(cell)), Some(Ok(()))) {
             let prepared = self.prepare(&load, "read").await;
             self.readable.insert(Shape::of(cell), prepared.clone());
@@ -117,7 +148,7 @@ impl Runner {
         Ok((load, result))
     }
 
-    fn plan(&mut self, space: &Space, cell: &Cell, repeat: u32) -> Load {
+    fn plan(&mut self, space: &Space, cell: &Cell, repeat: u32) -> Result<Load, String> {
         let (size, seed, style, shape) = (cell.object_size.0, self.link.seed, &cell.style, Shape::of(cell));
         let payload = style.payload;
         let stem = self.id.as_str().rsplit('/').next().unwrap_or_default();
@@ -131,7 +162,9 @@ impl Runner {
             objects: self.spec.objects,
             existing: self.written.get(&shape).cloned().unwrap_or_default(),
             concurrency: cell.concurrency,
-            load_loop: self.spec.load_loop,
+            pace: pace(self.spec.load_loop)?,
+            keys: keys(cell.keys, self.spec.objects, seed)?,
+            prefixes: self.spec.prefixes,
             cached,
             verify_share: style.verify.share(),
             seed: seed_of(seed, &format!("{} {cell} #{repeat}", self.id)),
@@ -153,7 +186,7 @@ impl Runner {
             warm_up: self.times.warm_up,
             duration: Some(self.times.duration),
         };
-        Load { spec, mix }
+        Ok(Load { spec, mix })
     }
 
     /// Writes the objects of a set. What could not be written is tried again in the next round.
@@ -172,6 +205,21 @@ impl Runner {
             }
         }
         Err(format!("the {} objects to {set} could not be written: {failures}", load.mix.objects))
+    }
+}
+
+fn pace(load_loop: LoopKind) -> Result<Option<Pace>, String> {
+    match load_loop {
+        LoopKind::Closed => Ok(None),
+        LoopKind::Open(open) => Pace::of(open).map(Some).map_err(|error| error.to_string()),
+    }
+}
+
+/// The popular keys are the same ones in every cell and repeat, so that they differ in nothing else.
+fn keys(choice: KeyChoice, objects: u64, seed: u64) -> Result<Keys, String> {
+    match choice {
+        KeyChoice::Uniform => Ok(Keys::uniform(objects)),
+        KeyChoice::Zipf(theta) => Keys::new(objects, Popularity::Zipf { theta }, seed).map_err(|error| error.to_string()),
     }
 }
 
@@ -209,7 +257,7 @@ impl Load {
                 duration: None,
                 ..self.spec.clone()
             },
-            mix: MixSpec { work: Work::Fill { set, numbers }, concurrency: PREPARE_CONCURRENCY, load_loop: LoopKind::Closed, ..self.mix.clone() },
+            mix: MixSpec { work: Work::Fill { set, numbers }, concurrency: PREPARE_CONCURRENCY, pace: None, ..self.mix.clone() },
         }
     }
 
