@@ -94,6 +94,7 @@ fn spec(args: &LoadArgs) -> ThroughputSpec {
         concurrency: vec![args.concurrency],
         load_loop: args.rate.map_or(LoopKind::Closed, |rate_per_s| LoopKind::Open(OpenLoop { rate_per_s, arrivals: args.arrivals })),
         prefixes: 0,
+        knee_shares: Vec::new(),
         keys: vec![args.zipf.map_or(KeyChoice::Uniform, KeyChoice::Zipf)],
         style: vec![Style {
             name: String::new(),

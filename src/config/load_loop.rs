@@ -18,6 +18,50 @@ pub enum LoopKind {
     Closed,
     /// At a mean rate; latency counts from the intended start.
     Open(OpenLoop),
+    /// An open loop with Poisson arrivals at rising rates, until the vendor does not keep up; or at shares of the rate that it still keeps.
+    Knee(KneeRules),
+}
+
+/// How the highest rate that a vendor keeps up with is looked for: a ramp, then a bisection of its last step.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KneeRules {
+    /// The first rate, requests per second.
+    #[serde(deserialize_with = "rate")]
+    pub start_per_s: f64,
+    /// The highest rate.
+    #[serde(deserialize_with = "rate")]
+    pub cap_per_s: f64,
+    /// Objective: the p99 of the response time, counted from when requests were due, must not be above it.
+    pub p99_max: Span,
+}
+
+impl KneeRules {
+    /// Factor of the ramp.
+    pub const GROWTH: f64 = 1.25;
+    /// The bisection ends when the lowest rate that was too high is at most this much above the highest that held: 3 %.
+    pub const TOLERANCE: f64 = 0.03;
+
+    /// Bisecting a step of the ramp, on a log scale, down to the tolerance.
+    fn halvings() -> f64 {
+        (Self::GROWTH.ln() / (1.0 + Self::TOLERANCE).ln()).log2().ceil()
+    }
+    /// Steps of a search at most.
+    pub fn steps_max(&self) -> f64 {
+        ((self.cap_per_s / self.start_per_s).ln() / Self::GROWTH.ln()).max(0.0).ceil() + 1.0 + Self::halvings()
+    }
+    /// Sum of the rates of all steps at most: a ramp up to the cap is a geometric series.
+    pub fn offered_max_per_s(&self) -> f64 {
+        self.cap_per_s * (1.0 / (1.0 - 1.0 / Self::GROWTH) + 1.0 + Self::halvings())
+    }
+    /// # Errors
+    /// When there is nothing to search in, or no objective.
+    pub(super) fn validate(&self) -> Result<(), String> {
+        match self.start_per_s <= self.cap_per_s && !self.p99_max.0.is_zero() {
+            true => Ok(()),
+            false => Err("expected start_per_s not above cap_per_s, and a p99_max above 0".to_owned()),
+        }
+    }
 }
 
 /// The pace of an open loop.

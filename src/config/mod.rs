@@ -31,7 +31,7 @@ pub use error::{ConfigError, nearest};
 pub use failure::{FailureProbe, FailureSpec, FailureTiming, PART_SIZE};
 pub use fault::{DegradeRule, FaultKind, Phase, ThrottleLimits};
 pub use file::{check_files, error_at, load_applications, load_profile, load_scenario, load_vendor, parse, stem, toml_stems};
-pub use load_loop::{ArrivalKind, BurstRules, KeyChoice, LoopKind, OpenLoop};
+pub use load_loop::{ArrivalKind, BurstRules, KeyChoice, KneeRules, LoopKind, OpenLoop};
 pub use mutant::{Auth, Change, Flaw, Mutant, Spelling, TextHeaders, When, Which, load_mutants};
 pub use operation::Operation;
 pub use payload::{Checksum, Entropy, PayloadMode, Style, Verify};

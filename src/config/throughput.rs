@@ -48,6 +48,9 @@ pub struct ThroughputSpec {
     /// Closed or open loop.
     #[serde(rename = "loop", default)]
     pub load_loop: LoopKind,
+    /// With the loop `knee`: shares of the knee to load with, 0 to 1, each a cell. Without any, the search itself is the cell.
+    #[serde(default)]
+    pub knee_shares: Vec<f64>,
     /// How requests are sent and bodies made; each is a cell.
     #[serde(default = "plain", deserialize_with = "filled")]
     pub style: Vec<Style>,
@@ -144,6 +147,8 @@ pub struct Cell {
     pub concurrency: u32,
     /// Which objects are read.
     pub keys: KeyChoice,
+    /// Rate as a share of the vendor's knee.
+    pub knee_share: Option<f64>,
     /// How requests are sent and bodies made.
     pub style: Style,
 }
@@ -180,6 +185,9 @@ impl fmt::Display for Cell {
         if self.keys != KeyChoice::Uniform {
             write!(f, " {}", self.keys)?;
         }
+        if let Some(share) = self.knee_share {
+            write!(f, " at {:.0} % of the knee", share * 100.0)?;
+        }
         if self.style.name.is_empty() { Ok(()) } else { write!(f, " {}", self.style.name) }
     }
 }
@@ -195,16 +203,26 @@ impl ThroughputSpec {
         CellTimes { duration: duration.unwrap_or(self.duration).0, warm_up: warm_up.unwrap_or(self.warm_up).0 }
     }
 
-    /// The matrix: sizes outermost, so that data is prepared once per size, then styles, mixes, concurrency and keys.
+    /// The matrix: sizes outermost, so that data is prepared once per size, then styles, mixes, concurrency, keys and shares of the knee.
     pub fn cells(&self) -> Vec<Cell> {
+        let shares = if self.knee_shares.is_empty() { vec![None] } else { self.knee_shares.iter().copied().map(Some).collect() };
         let mut cells = Vec::new();
         for object_size in &self.object_size {
             for style in &self.style {
                 for mix in &self.mix {
                     for concurrency in &self.concurrency {
-                        let (object_size, concurrency) = (*object_size, *concurrency);
-                        let of = |keys: &KeyChoice| Cell { mix: mix.clone(), object_size, concurrency, keys: *keys, style: style.clone() };
-                        cells.extend(self.keys.iter().map(of));
+                        for keys in &self.keys {
+                            let (object_size, concurrency, keys) = (*object_size, *concurrency, *keys);
+                            let of = |share: &Option<f64>| Cell {
+                                mix: mix.clone(),
+                                object_size,
+                                concurrency,
+                                keys,
+                                knee_share: *share,
+                                style: style.clone(),
+                            };
+                            cells.extend(shares.iter().map(of));
+                        }
                     }
                 }
             }
@@ -253,9 +271,11 @@ impl ThroughputSpec {
         let mean_bytes: f64 = cell.mix.iter().map(|entry| moved(entry) * f64::from(entry.share) / shares).sum();
         let by_time = f64::from(cell.concurrency) / FASTEST_REQUEST.as_secs_f64();
         let by_bytes = if mean_bytes > 0.0 { FASTEST_BYTES_PER_S / mean_bytes } else { f64::INFINITY };
-        let rate = match self.load_loop {
-            LoopKind::Closed => by_time.min(by_bytes),
-            LoopKind::Open(open) => open.mean_rate_per_s(),
+        let (rate, duration_s) = match self.load_loop {
+            LoopKind::Closed => (by_time.min(by_bytes), seconds),
+            LoopKind::Open(open) => (open.mean_rate_per_s(), seconds),
+            // The search may come before each share of what it finds.
+            LoopKind::Knee(rules) => (rules.offered_max_per_s() + rules.cap_per_s, seconds * (rules.steps_max() + 1.0)),
         };
         for entry in &cell.mix {
             let mut count = (rate * seconds * f64::from(entry.share) / shares).ceil() as u64 + u64::from(cell.concurrency);
@@ -269,7 +289,7 @@ impl ThroughputSpec {
                 _ => {}
             }
         }
-        estimate.duration_s += seconds + 0.2;
+        estimate.duration_s += duration_s + 0.2;
     }
 
     /// What no single field shows: the field and what is wrong with it.
@@ -289,7 +309,24 @@ impl ThroughputSpec {
         if let LoopKind::Open(OpenLoop { arrivals: ArrivalKind::Bursts(bursts), .. }) = self.load_loop {
             bursts.validate().map_err(|message| ("loop", message))?;
         }
+        self.validate_knee()?;
         self.mix.iter().flatten().try_for_each(|entry| self.validate_entry(entry))
+    }
+
+    fn validate_knee(&self) -> Result<(), (&'static str, String)> {
+        let LoopKind::Knee(rules) = self.load_loop else {
+            let message = "there is no knee to take shares of: expected loop = { knee = { ... } }".to_owned();
+            return if self.knee_shares.is_empty() { Ok(()) } else { Err(("knee_shares", message)) };
+        };
+        rules.validate().map_err(|message| ("loop", message))?;
+        if self.cells().iter().any(Cell::needs_doomed) {
+            return Err(("mix", "deletions alone use their objects up before a knee is found: expected a mix that writes also".to_owned()));
+        }
+        let is_wrong = |(index, share): (usize, &f64)| !(*share > 0.0 && *share <= 1.0) || self.knee_shares[..index].contains(share);
+        match self.knee_shares.iter().enumerate().any(is_wrong) {
+            true => Err(("knee_shares", "expected different shares above 0 and up to 1".to_owned())),
+            false => Ok(()),
+        }
     }
 
     fn validate_entry(&self, entry: &MixEntry) -> Result<(), (&'static str, String)> {

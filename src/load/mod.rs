@@ -11,6 +11,7 @@ mod draw;
 mod engine;
 mod hashes;
 mod http;
+pub mod knee;
 mod ladder;
 mod latency;
 mod ledger;

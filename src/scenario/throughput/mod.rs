@@ -2,6 +2,7 @@
 //!
 //! The main type is [`Runner`].
 
+mod knee;
 mod record;
 mod recovery;
 
@@ -11,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use crate::config::{ArrivalKind, Checksum, KeyChoice, LoopKind, OpenLoop, Operation, PayloadMode, ThroughputSpec, Verify};
 pub use crate::config::{Cell, CellTimes};
-use crate::load::schedule::Pace;
+use crate::load::schedule::{Arrivals, Pace};
 use crate::load::zipf::{Keys, Popularity};
 use crate::load::{self, Content, Extent, Hashes, LoadResult, LoadSpec, Mix, MixSpec, Progress, Receive, Stamping, Stop, Work};
 use crate::model::{ClientId, ScenarioId, ScenarioRecord};
@@ -63,6 +64,8 @@ pub struct Runner {
     doomed_left: BTreeMap<Shape, u64>,
     /// p99 in ms of the cells that read all keys alike, by name and repeat: what a skewed choice of keys is compared with.
     uniform_ms: BTreeMap<(String, u32), f64>,
+    /// Knees that shares were taken of, by the name of the cell without its share.
+    knees: BTreeMap<String, f64>,
     progress: Option<Arc<Progress>>,
 }
 
@@ -80,6 +83,7 @@ impl Runner {
             written: BTreeMap::new(),
             doomed_left: BTreeMap::new(),
             uniform_ms: BTreeMap::new(),
+            knees: BTreeMap::new(),
             progress: None,
         }
     }
@@ -97,25 +101,42 @@ impl Runner {
     pub async fn run_cell(&mut self, cell: &Cell, repeat: u32) -> ScenarioRecord {
         let started = Instant::now();
         let mut record = self.blank(cell, repeat);
-        match self.load(cell, repeat).await {
-            Ok((load, result)) => {
-                if cell.needs_doomed() {
-                    let deleted = result.ledger.window_of_all(Duration::ZERO, Duration::MAX).ok;
-                    self.doomed_left.insert(Shape::of(cell), self.spec.objects.saturating_sub(deleted));
-                }
-                if cell.sends(Operation::PutObject) {
-                    self.written.insert(Shape::of(cell), Arc::new(result.ledger.left.clone()));
-                }
-                record::fill(&mut record, cell, &load, &result);
-                self.compare_keys(&mut record, cell, repeat);
-                if let LoopKind::Open(OpenLoop { arrivals: ArrivalKind::Bursts(rules), .. }) = self.spec.load_loop {
-                    record::add_recovery(&mut record, rules, &load, &result);
-                }
-            }
-            Err(reason) => record.outcome = crate::model::Outcome::Unresolved(reason),
+        if let Err(reason) = self.measure(&mut record, cell, repeat).await {
+            record.outcome = crate::model::Outcome::Unresolved(reason);
         }
         record.duration_ms = started.elapsed().as_secs_f64() * 1e3;
         record
+    }
+
+    async fn measure(&mut self, record: &mut ScenarioRecord, cell: &Cell, repeat: u32) -> Result<(), String> {
+        let mut load = self.ready(cell, repeat).await?;
+        let mut knee = None;
+        if let LoopKind::Knee(rules) = self.spec.load_loop {
+            let Some(share) = cell.knee_share else { return self.find_knee(record, cell, load, rules).await };
+            let found = self.knee_of(cell, &mut load, rules).await?;
+            load.mix.pace = Some(Pace { arrivals: Arrivals::Poisson, rate_per_s: found * share });
+            knee = Some(found);
+        }
+        let result = load.run(&self.link, self.progress.clone()).await?;
+        self.note_left(cell, &result);
+        record::fill(record, cell, &load, &result);
+        knee.into_iter().for_each(|knee| drop(record.parameters.insert("knee_requests_s".to_owned(), format!("{knee:.1}"))));
+        self.compare_keys(record, cell, repeat);
+        if let LoopKind::Open(OpenLoop { arrivals: ArrivalKind::Bursts(rules), .. }) = self.spec.load_loop {
+            record::add_recovery(record, rules, &load, &result);
+        }
+        Ok(())
+    }
+
+    /// Remembers what a load has left written, and left to delete.
+    fn note_left(&mut self, cell: &Cell, result: &LoadResult) {
+        if cell.needs_doomed() {
+            let deleted = result.ledger.window_of_all(Duration::ZERO, Duration::MAX).ok;
+            self.doomed_left.insert(Shape::of(cell), self.spec.objects.saturating_sub(deleted));
+        }
+        if cell.sends(Operation::PutObject) {
+            self.written.insert(Shape::of(cell), Arc::new(result.ledger.left.clone()));
+        }
     }
 
     /// How much the popularity of keys costs: the p99 over that of the cell that differs in nothing else, where that came before.
@@ -129,7 +150,8 @@ impl Runner {
         }
     }
 
-    async fn load(&mut self, cell: &Cell, repeat: u32) -> Result<(Load, LoadResult), String> {
+    /// A cell's load, with all that it needs prepared.
+    async fn ready(&mut self, cell: &Cell, repeat: u32) -> Result<Load, String> {
         let space = self.link.space("load").await.map_err(|error| format!("no bucket to load: {error}"))?;
         let mut load = self.plan(&space, cell, repeat)?;
         if cell.reads() && !matches!(self.readable.get(&Shape::of(cell)), Some(Ok(()))) {
@@ -144,8 +166,7 @@ impl Runner {
             // Deleting uses the objects up: a warm-up would measure the rest of them only.
             load.spec.warm_up = Duration::ZERO;
         }
-        let result = load.run(&self.link, self.progress.clone()).await?;
-        Ok((load, result))
+        Ok(load)
     }
 
     fn plan(&mut self, space: &Space, cell: &Cell, repeat: u32) -> Result<Load, String> {
@@ -211,6 +232,7 @@ impl Runner {
 fn pace(load_loop: LoopKind) -> Result<Option<Pace>, String> {
     match load_loop {
         LoopKind::Closed => Ok(None),
+        LoopKind::Knee(rules) => Ok(Some(Pace { arrivals: Arrivals::Poisson, rate_per_s: rules.start_per_s })),
         LoopKind::Open(open) => Pace::of(open).map(Some).map_err(|error| error.to_string()),
     }
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::recovery::Recovery;
 use super::{Cell, Load, Runner};
-use crate::config::{BurstRules, Operation, PayloadMode};
+use crate::config::{BurstRules, KneeRules, Operation, PayloadMode};
+use crate::load::knee::{KneeSearch, Next, Step};
 use crate::load::schedule::{Arrivals, Pace};
 use crate::load::{Failure, Latencies, LoadResult, Steady, Stop, Tally, series_width};
 use crate::model::{Direction, Gate, GateVerdict, Kind, Metric, Outcome, ScenarioRecord, SeriesPoint, Window};
@@ -165,6 +166,26 @@ pub(super) fn add_recovery(record: &mut ScenarioRecord, rules: BurstRules, load:
             recovery.bursts.len()
         ));
     }
+}
+
+/// What a search found. Where even the first rate was too high, there is no value, and the finding says so.
+pub(super) fn add_knee(record: &mut ScenarioRecord, rules: KneeRules, search: &KneeSearch) {
+    let objective = millis(rules.p99_max.0);
+    let (value, finding) = match search.next() {
+        Next::Found(rate) => (Some(rate), format!("The knee lies at {rate:.1} requests/s or up to 3 % above it.")),
+        Next::AtLeast(rate) => (Some(rate), format!("The knee lies above the cap of the search: at least {rate:.1} requests/s.")),
+        Next::Below(rate) | Next::Try(rate) => (None, format!("Not even {rate:.1} requests/s were kept up with: the knee lies below.")),
+    };
+    record.metrics.push(metric("knee_requests_s", "1/s", Direction::HigherBetter, value, search.steps().len() as u64));
+    record.findings.push(finding);
+    let step = |step: &Step| {
+        let share = step.achieved.map_or("nothing due".to_owned(), |achieved| format!("{:.1} %", achieved * 100.0));
+        let p99 = step.p99.map_or("too few".to_owned(), |p99| format!("{:.1} ms", millis(p99)));
+        format!("{:.1}/s: {share}, p99 {p99}", step.offered_per_s)
+    };
+    let steps = search.steps().iter().map(step).collect::<Vec<_>>().join("; ");
+    record.parameters.insert("knee_steps".to_owned(), steps);
+    record.parameters.insert("knee_objective".to_owned(), format!("97 % succeed, response time p99 of {objective} ms"));
 }
 
 fn metric(name: impl Into<String>, unit: &str, direction: Direction, value: Option<f64>, n: u64) -> Metric {
