@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::config::{Checksum, Entropy, MixEntry, Operation, PayloadMode, Verify};
+use crate::config::{ArrivalKind, Checksum, Entropy, MixEntry, Operation, PayloadMode, Verify};
 use crate::units::{Bytes, Span};
 
 /// `proofmark load`.
@@ -37,9 +37,15 @@ pub struct LoadArgs {
     /// Time before the measurement [default: a fifth of it, at most 2 s].
     #[arg(long, value_name = "TIME", value_parser = parse_span)]
     pub warm_up: Option<Span>,
-    /// Requests per second, due whether the last ones are answered or not: an open loop with Poisson arrivals [default: a closed loop].
+    /// Requests per second, due whether the last ones are answered or not: an open loop [default: a closed loop].
     #[arg(long, value_name = "NUMBER", value_parser = parse_rate)]
     pub rate: Option<f64>,
+    /// Shape of an open loop over time: poisson or constant.
+    #[arg(long, value_name = "SHAPE", default_value = "poisson", requires = "rate", value_parser = parse_word::<ArrivalKind>)]
+    pub arrivals: ArrivalKind,
+    /// Read keys by popularity: the k-th in proportion to 1 / k^THETA, e.g. 0.99 [default: all alike].
+    #[arg(long, value_name = "THETA", value_parser = parse_theta)]
+    pub zipf: Option<f64>,
     /// How the bodies of PUTs are signed: cached-signed, tail-unique, unique-signed, unsigned or streaming-signed.
     #[arg(long, value_name = "MODE", default_value = "cached-signed", value_parser = parse_word::<PayloadMode>)]
     pub payload: PayloadMode,
@@ -117,7 +123,7 @@ fn parse_mix(text: &str) -> Result<Mix, String> {
         let share = share.parse::<u32>().ok().filter(|share| *share > 0).ok_or_else(|| format!("{share:?}: expected a share above 0"))?;
         let known = OPERATIONS.iter().find(|(known, operation)| *known == name || operation.name() == name);
         let (_, operation) = known.ok_or_else(|| format!("{name:?}: expected get, put, head, delete or list"))?;
-        Ok(MixEntry { operation: *operation, share, range: None })
+        Ok(MixEntry::new(*operation, share))
     };
     text.split(',').map(entry).collect::<Result<_, String>>().map(Mix)
 }
@@ -147,6 +153,10 @@ fn parse_time(text: &str) -> Result<Span, String> {
 
 fn parse_rate(text: &str) -> Result<f64, String> {
     text.parse::<f64>().ok().filter(|rate| rate.is_finite() && *rate > 0.0).ok_or_else(|| "expected a rate above 0 requests per second".to_owned())
+}
+
+fn parse_theta(text: &str) -> Result<f64, String> {
+    text.parse::<f64>().ok().filter(|theta| theta.is_finite() && *theta >= 0.0).ok_or_else(|| "expected an exponent of 0 or more".to_owned())
 }
 
 /// A word that a TOML file would hold.
@@ -186,6 +196,10 @@ mod tests {
     #[test]
     fn words_are_those_of_the_files() {
         assert_eq!(parse_word::<PayloadMode>("tail-unique"), Ok(PayloadMode::TailUnique));
+        assert_eq!(parse_word::<ArrivalKind>("constant"), Ok(ArrivalKind::Constant));
+        assert!(parse_word::<ArrivalKind>("bursts").is_err(), "they need rules, which a word has not");
+        assert_eq!(parse_theta("0.99"), Ok(0.99));
+        assert!(parse_theta("-1").is_err() && parse_theta("nan").is_err());
         assert!(parse_word::<Checksum>("md5").unwrap_err().contains("crc32c"));
     }
 }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::args_load::LoadArgs;
 use super::progress::Progress;
 use super::{Context, Failure, output, run};
-use crate::config::{LoopKind, Scenario, ScenarioSpec, Style, ThroughputSpec};
+use crate::config::{KeyChoice, LoopKind, OpenLoop, Scenario, ScenarioSpec, Style, ThroughputSpec};
 use crate::model::{ClientShard, Impact, Outcome, ProfileId, ScenarioId, ScenarioRecord, VendorId};
 use crate::run::Inputs;
 use crate::store::{self, Run};
@@ -92,7 +92,10 @@ fn spec(args: &LoadArgs) -> ThroughputSpec {
         object_size: vec![args.size],
         objects: args.objects.unwrap_or(WORKING_SET / args.size.0.max(1)).clamp(16, if args.objects.is_some() { u64::MAX } else { 2000 }),
         concurrency: vec![args.concurrency],
-        load_loop: args.rate.map_or(LoopKind::Closed, |rate_per_s| LoopKind::Open { rate_per_s }),
+        load_loop: args.rate.map_or(LoopKind::Closed, |rate_per_s| LoopKind::Open(OpenLoop { rate_per_s, arrivals: args.arrivals })),
+        prefixes: 0,
+        knee_shares: Vec::new(),
+        keys: vec![args.zipf.map_or(KeyChoice::Uniform, KeyChoice::Zipf)],
         style: vec![Style {
             name: String::new(),
             payload: args.payload,

@@ -7,6 +7,7 @@ mod error;
 mod failure;
 mod fault;
 mod file;
+mod load_loop;
 mod mutant;
 mod operation;
 mod payload;
@@ -30,6 +31,7 @@ pub use error::{ConfigError, nearest};
 pub use failure::{FailureProbe, FailureSpec, FailureTiming, PART_SIZE};
 pub use fault::{DegradeRule, FaultKind, Phase, ThrottleLimits};
 pub use file::{check_files, error_at, load_applications, load_profile, load_scenario, load_vendor, parse, stem, toml_stems};
+pub use load_loop::{ArrivalKind, BurstRules, KeyChoice, KneeRules, LoopKind, OpenLoop};
 pub use mutant::{Auth, Change, Flaw, Mutant, Spelling, TextHeaders, When, Which, load_mutants};
 pub use operation::Operation;
 pub use payload::{Checksum, Entropy, PayloadMode, Style, Verify};
@@ -42,7 +44,7 @@ pub use root::Root;
 pub use scale::Scale;
 pub use scenario::{Scenario, ScenarioSpec};
 pub use secret::Secret;
-pub use throughput::{Cell, CellTimes, LoopKind, MixEntry, ThroughputSpec};
+pub use throughput::{Cell, CellTimes, ListOptions, MixEntry, ThroughputSpec};
 pub use training::{
     Access, CheckpointProgram, Dataloader, Interference, KvCache, ListStorm, ModelLoad, Program, ProgramCell, ProgramHead, ProgramSpec, Reshard,
     RestoreProgram, TokenWindows,

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::load_loop::{ArrivalKind, KeyChoice, LoopKind, OpenLoop};
 use super::value::{filled, lasting, positive, positives, refuse};
 use super::{Operation, Style};
 use crate::model::{Estimate, Impact};
@@ -35,12 +36,21 @@ pub struct ThroughputSpec {
     /// Objects that are read, listed, overwritten in turn, or written to be deleted.
     #[serde(deserialize_with = "positive")]
     pub objects: u64,
+    /// Folders that the objects are spread over in turn; 0 = all lie in one.
+    #[serde(default)]
+    pub prefixes: u64,
+    /// Which objects are read; each is a cell.
+    #[serde(default = "uniform", deserialize_with = "filled")]
+    pub keys: Vec<KeyChoice>,
     /// Requests in flight (the cap on them in an open loop); each is a cell.
     #[serde(deserialize_with = "positives")]
     pub concurrency: Vec<u32>,
     /// Closed or open loop.
     #[serde(rename = "loop", default)]
     pub load_loop: LoopKind,
+    /// With the loop `knee`: shares of the knee to load with, 0 to 1, each a cell. Without any, the search itself is the cell.
+    #[serde(default)]
+    pub knee_shares: Vec<f64>,
     /// How requests are sent and bodies made; each is a cell.
     #[serde(default = "plain", deserialize_with = "filled")]
     pub style: Vec<Style>,
@@ -49,21 +59,6 @@ pub struct ThroughputSpec {
     pub duration: Span,
     /// Time before the measurement; what it holds is cut, and MSER-5 may cut more.
     pub warm_up: Span,
-}
-
-/// Closed: each worker sends when its last request is answered. Open: requests are due at a rate, answered or not.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub enum LoopKind {
-    /// As fast as the answers come.
-    #[default]
-    Closed,
-    /// Poisson arrivals at a mean rate; latency counts from the intended start.
-    Open {
-        /// Requests per second.
-        #[serde(deserialize_with = "rate")]
-        rate_per_s: f64,
-    },
 }
 
 /// An operation's share of a mix.
@@ -78,10 +73,54 @@ pub struct MixEntry {
     /// For GET: read aligned ranges of this size instead of whole objects.
     #[serde(default)]
     pub range: Option<Bytes>,
+    /// For listings: what they ask for.
+    #[serde(default)]
+    pub list: ListOptions,
+}
+
+impl MixEntry {
+    /// The operation with a share and nothing special.
+    pub fn new(operation: Operation, share: u32) -> Self {
+        Self { operation, share, range: None, list: ListOptions::default() }
+    }
+}
+
+/// What a listing asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ListOptions {
+    /// Keys of a page (default 1000, the most that S3 gives).
+    pub max_keys: u32,
+    /// Ask with `delimiter=/`: folders come as common prefixes.
+    pub delimiter: bool,
+    /// List one of the folders, drawn anew for each request, instead of all keys after a random one.
+    pub in_prefix: bool,
+}
+
+impl Default for ListOptions {
+    fn default() -> Self {
+        Self { max_keys: PAGE_MAX, delimiter: false, in_prefix: false }
+    }
+}
+
+/// Keys of a page at most (S3).
+const PAGE_MAX: u32 = 1000;
+
+/// `/of-prefix`, `/delimiter`, `/100`: what differs from the default.
+impl fmt::Display for ListOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let of = if self.in_prefix { "/of-prefix" } else { "" };
+        write!(f, "{of}{}", if self.delimiter { "/delimiter" } else { "" })?;
+        if self.max_keys == PAGE_MAX { Ok(()) } else { write!(f, "/{}", self.max_keys) }
+    }
 }
 
 fn plain() -> Vec<Style> {
     vec![Style::default()]
+}
+
+fn uniform() -> Vec<KeyChoice> {
+    vec![KeyChoice::Uniform]
 }
 
 fn hundred() -> u32 {
@@ -106,6 +145,10 @@ pub struct Cell {
     pub object_size: Bytes,
     /// Requests in flight.
     pub concurrency: u32,
+    /// Which objects are read.
+    pub keys: KeyChoice,
+    /// Rate as a share of the vendor's knee.
+    pub knee_share: Option<f64>,
     /// How requests are sent and bodies made.
     pub style: Style,
 }
@@ -133,11 +176,18 @@ impl fmt::Display for Cell {
             if let Some(range) = entry.range {
                 write!(f, "[{range}]")?;
             }
+            write!(f, "{}", entry.list)?;
             if self.mix.len() > 1 {
                 write!(f, ":{}", entry.share)?;
             }
         }
         write!(f, " {} x{}", self.object_size, self.concurrency)?;
+        if self.keys != KeyChoice::Uniform {
+            write!(f, " {}", self.keys)?;
+        }
+        if let Some(share) = self.knee_share {
+            write!(f, " at {:.0} % of the knee", share * 100.0)?;
+        }
         if self.style.name.is_empty() { Ok(()) } else { write!(f, " {}", self.style.name) }
     }
 }
@@ -155,15 +205,27 @@ impl ThroughputSpec {
         CellTimes { duration: duration.unwrap_or(self.duration).0, warm_up: warm_up.unwrap_or(self.warm_up).0 }
     }
 
-    /// The matrix: sizes outermost, so that data is prepared once per size, then styles, mixes and concurrency.
+    /// The matrix: sizes outermost, so that data is prepared once per size, then styles, mixes, concurrency, keys and shares of the knee.
     pub fn cells(&self) -> Vec<Cell> {
+        let shares = if self.knee_shares.is_empty() { vec![None] } else { self.knee_shares.iter().copied().map(Some).collect() };
         let mut cells = Vec::new();
         for object_size in &self.object_size {
             for style in &self.style {
                 for mix in &self.mix {
-                    let of =
-                        |concurrency: &u32| Cell { mix: mix.clone(), object_size: *object_size, concurrency: *concurrency, style: style.clone() };
-                    cells.extend(self.concurrency.iter().map(of));
+                    for concurrency in &self.concurrency {
+                        for keys in &self.keys {
+                            let (object_size, concurrency, keys) = (*object_size, *concurrency, *keys);
+                            let of = |share: &Option<f64>| Cell {
+                                mix: mix.clone(),
+                                object_size,
+                                concurrency,
+                                keys,
+                                knee_share: *share,
+                                style: style.clone(),
+                            };
+                            cells.extend(shares.iter().map(of));
+                        }
+                    }
                 }
             }
         }
@@ -211,9 +273,11 @@ impl ThroughputSpec {
         let mean_bytes: f64 = cell.mix.iter().map(|entry| moved(entry) * f64::from(entry.share) / shares).sum();
         let by_time = f64::from(cell.concurrency) / FASTEST_REQUEST.as_secs_f64();
         let by_bytes = if mean_bytes > 0.0 { FASTEST_BYTES_PER_S / mean_bytes } else { f64::INFINITY };
-        let rate = match self.load_loop {
-            LoopKind::Closed => by_time.min(by_bytes),
-            LoopKind::Open { rate_per_s } => rate_per_s,
+        let (rate, duration_s) = match self.load_loop {
+            LoopKind::Closed => (by_time.min(by_bytes), seconds),
+            LoopKind::Open(open) => (open.mean_rate_per_s(), seconds),
+            // The search may come before each share of what it finds.
+            LoopKind::Knee(rules) => (rules.offered_max_per_s() + rules.cap_per_s, seconds * (rules.steps_max() + 1.0)),
         };
         for entry in &cell.mix {
             let mut count = (rate * seconds * f64::from(entry.share) / shares).ceil() as u64 + u64::from(cell.concurrency);
@@ -227,13 +291,14 @@ impl ThroughputSpec {
                 _ => {}
             }
         }
-        estimate.duration_s += seconds + 0.2;
+        estimate.duration_s += duration_s + 0.2;
     }
 
     /// What no single field shows: the field and what is wrong with it.
     ///
     /// # Errors
-    /// When an object is larger than one PUT takes, a range does not divide every object size or stands at another operation than GET, or styles have no names of their own.
+    /// When an object is larger than one PUT takes, a range does not divide every object size or stands at another operation than GET,
+    /// styles have no names of their own, or bursts, keys or listings are none.
     pub fn validate(&self) -> Result<(), (&'static str, String)> {
         if let Some(size) = self.object_size.iter().find(|size| size.0 > PUT_MOST) {
             return Err(("object_size", format!("{size} is more than one PUT takes: expected at most {}", Bytes(PUT_MOST))));
@@ -243,27 +308,57 @@ impl ThroughputSpec {
         if names.len() > 1 && (names[0].is_empty() || names.windows(2).any(|pair| pair[0] == pair[1])) {
             return Err(("style", "several styles need a name each, and no two the same: expected name = \"...\"".to_owned()));
         }
-        for entry in self.mix.iter().flatten() {
-            let Some(range) = entry.range else { continue };
-            if entry.operation != Operation::GetObject {
-                return Err(("range", format!("{} reads no range: only get_object does", entry.operation.name())));
-            }
-            if let Some(size) = self.object_size.iter().find(|size| range.0 == 0 || size.0 < range.0 || !size.0.is_multiple_of(range.0)) {
-                return Err(("range", format!("{range} does not divide the object size {size}: expected a size that does")));
-            }
+        if self.keys.iter().enumerate().any(|(index, keys)| self.keys[..index].contains(keys)) {
+            return Err(("keys", "expected a list without a value twice".to_owned()));
         }
-        Ok(())
+        if let LoopKind::Open(OpenLoop { arrivals: ArrivalKind::Bursts(bursts), .. }) = self.load_loop {
+            bursts.validate().map_err(|message| ("loop", message))?;
+        }
+        self.validate_knee()?;
+        self.mix.iter().flatten().try_for_each(|entry| self.validate_entry(entry))
+    }
+
+    fn validate_knee(&self) -> Result<(), (&'static str, String)> {
+        let LoopKind::Knee(rules) = self.load_loop else {
+            let message = "there is no knee to take shares of: expected loop = { knee = { ... } }".to_owned();
+            return if self.knee_shares.is_empty() { Ok(()) } else { Err(("knee_shares", message)) };
+        };
+        rules.validate().map_err(|message| ("loop", message))?;
+        if self.cells().iter().any(Cell::needs_doomed) {
+            return Err(("mix", "deletions alone use their objects up before a knee is found: expected a mix that writes also".to_owned()));
+        }
+        let is_wrong = |(index, share): (usize, &f64)| !(*share > 0.0 && *share <= 1.0) || self.knee_shares[..index].contains(share);
+        match self.knee_shares.iter().enumerate().any(is_wrong) {
+            true => Err(("knee_shares", "expected different shares above 0 and up to 1".to_owned())),
+            false => Ok(()),
+        }
+    }
+
+    fn validate_entry(&self, entry: &MixEntry) -> Result<(), (&'static str, String)> {
+        let list = entry.list;
+        if entry.operation != Operation::ListObjectsV2 && list != ListOptions::default() {
+            return Err(("list", format!("{} lists nothing: only list_objects_v2 does", entry.operation.name())));
+        }
+        if !(1..=PAGE_MAX).contains(&list.max_keys) {
+            return Err(("max_keys", format!("expected a page of 1 to {PAGE_MAX} keys")));
+        }
+        if list.in_prefix && self.prefixes == 0 {
+            return Err(("in_prefix", "there are no prefixes to list: expected prefixes = a number above 0".to_owned()));
+        }
+        let Some(range) = entry.range else { return Ok(()) };
+        if entry.operation != Operation::GetObject {
+            return Err(("range", format!("{} reads no range: only get_object does", entry.operation.name())));
+        }
+        match self.object_size.iter().find(|size| range.0 == 0 || size.0 < range.0 || !size.0.is_multiple_of(range.0)) {
+            Some(size) => Err(("range", format!("{range} does not divide the object size {size}: expected a size that does"))),
+            None => Ok(()),
+        }
     }
 }
 
 fn mixes<'de, D: Deserializer<'de>>(input: D) -> Result<Vec<Vec<MixEntry>>, D::Error> {
     let values: Vec<Vec<MixEntry>> = filled(input)?;
     if values.iter().any(Vec::is_empty) { Err(refuse("at least one operation in each mix")) } else { Ok(values) }
-}
-
-fn rate<'de, D: Deserializer<'de>>(input: D) -> Result<f64, D::Error> {
-    let rate = f64::deserialize(input)?;
-    if rate.is_finite() && rate > 0.0 { Ok(rate) } else { Err(refuse("a rate above 0 requests per second")) }
 }
 
 #[cfg(test)]

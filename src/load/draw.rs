@@ -8,7 +8,7 @@ use rand::{RngExt, SeedableRng};
 
 use super::mix::{MixSpec, Work};
 use super::request::Request;
-use crate::config::Operation;
+use crate::config::{ListOptions, Operation};
 
 /// Draws the requests of one slot. Slots share nothing: slot `s` of `n` writes and deletes the numbers that leave `s` when divided by `n`.
 #[derive(Debug)]
@@ -72,9 +72,9 @@ impl Draw {
                 // Nothing of its own is left to delete: it writes instead, so that the mix goes on.
                 None => self.put(request),
             },
-            Operation::ListObjectsV2 => self.list(request),
+            Operation::ListObjectsV2 => self.list(request, entry.list),
             operation => {
-                let number = self.random.random_range(0..spec.objects);
+                let number = spec.keys.draw(&mut self.random);
                 self.about(request, operation, "read", number);
                 if let (Operation::GetObject, Some(range)) = (operation, entry.range) {
                     let start = self.random.random_range(0..spec.size / range.0) * range.0;
@@ -110,14 +110,22 @@ impl Draw {
         self.number = number;
     }
 
-    /// A page of a thousand keys after a random one. Parameters in the order of their names: that is also their canonical order.
-    fn list(&mut self, request: &mut Request) {
+    /// A page of one of the folders, of all folders, or of the keys after a random one. Parameters in the order of their names: that is also
+    /// their canonical order.
+    fn list(&mut self, request: &mut Request, options: ListOptions) {
         let number = self.random.random_range(0..self.spec.objects);
         request.reset(Operation::ListObjectsV2, number, 0);
-        let mut after = String::new();
-        self.spec.write_key(&mut after, "read", number);
-        let (prefix, after) = (self.spec.prefix.replace('/', "%2F"), after.replace('/', "%2F"));
-        request.query = format!("list-type=2&max-keys=1000&prefix={prefix}read%2F&start-after={after}");
+        let mut below = String::new();
+        let folder = number.checked_rem(self.spec.prefixes).filter(|_| options.in_prefix);
+        self.spec.write_folder(&mut below, "read", folder);
+        let delimiter = if options.delimiter { "delimiter=%2F&" } else { "" };
+        request.query = format!("{delimiter}list-type=2&max-keys={}&prefix={}", options.max_keys, below.replace('/', "%2F"));
+        if !options.in_prefix && !options.delimiter {
+            let mut after = String::new();
+            self.spec.write_key(&mut after, "read", number);
+            request.query.push_str("&start-after=");
+            request.query.push_str(&after.replace('/', "%2F"));
+        }
     }
 
     /// The first read of each slot and a seeded share of the others.

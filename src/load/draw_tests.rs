@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
-use crate::config::{LoopKind, MixEntry};
+use crate::config::MixEntry;
+use crate::load::zipf::{Keys, Popularity};
 use crate::units::Bytes;
 
 fn entry(operation: Operation, share: u32) -> MixEntry {
-    MixEntry { operation, share, range: None }
+    MixEntry::new(operation, share)
 }
 
 fn spec(work: Work) -> Arc<MixSpec> {
@@ -18,7 +19,9 @@ fn spec(work: Work) -> Arc<MixSpec> {
         objects: 20,
         existing: Arc::default(),
         concurrency: 2,
-        load_loop: LoopKind::Closed,
+        pace: None,
+        keys: Keys::uniform(20),
+        prefixes: 0,
         cached: Some(16),
         verify_share: 0.001,
         seed: 3,
@@ -88,7 +91,7 @@ fn objects_to_delete_are_used_up_once() {
 
 #[test]
 fn ranges_are_aligned_and_inside_the_object() {
-    let mix = vec![MixEntry { operation: Operation::GetObject, share: 1, range: Some(Bytes(1024)) }];
+    let mix = vec![MixEntry { range: Some(Bytes(1024)), ..entry(Operation::GetObject, 1) }];
     let mut starts: BTreeMap<u64, u32> = BTreeMap::new();
     for planned in drain(&mut Draw::new(spec(Work::Mix { mix, doomed: false }), 0), 400) {
         let (start, end) = planned.range.unwrap();
@@ -104,4 +107,40 @@ fn the_first_read_of_a_slot_is_verified_even_if_no_share_is() {
     let verified: Vec<bool> = drain(&mut Draw::new(spec, 0), 50).iter().map(|planned| planned.verify).collect();
     assert_eq!(verified.iter().filter(|verify| **verify).count(), 1);
     assert!(verified[0]);
+}
+
+#[test]
+fn popular_keys_are_read_more_often_and_all_slots_agree_on_which() {
+    let base = spec(Work::Mix { mix: vec![entry(Operation::GetObject, 1)], doomed: false });
+    let keys = Keys::new(20, Popularity::Zipf { theta: 0.99 }, 3).unwrap();
+    let skewed = Arc::new(MixSpec { keys: keys.clone(), ..MixSpec::clone(&base) });
+    let top = |spec: &Arc<MixSpec>, slot| {
+        let mut counts: BTreeMap<u64, u32> = BTreeMap::new();
+        drain(&mut Draw::new(Arc::clone(spec), slot), 4000).iter().for_each(|planned| *counts.entry(planned.number).or_default() += 1);
+        counts.into_iter().max_by_key(|(_, count)| *count).unwrap()
+    };
+    // 1 / (sum of 1 / k^0.99 for 20 keys) = 0.276.
+    for slot in 0..2 {
+        let (number, count) = top(&skewed, slot);
+        assert_eq!(Some(number), keys.of_rank(0));
+        assert!((1000..1210).contains(&count), "{count}");
+    }
+    assert!(top(&base, 0).1 < 300);
+}
+
+#[test]
+fn listings_ask_for_what_their_options_say_and_keys_lie_in_their_folders() {
+    let query = |list: ListOptions| {
+        let mix = vec![MixEntry { list, ..entry(Operation::ListObjectsV2, 1) }];
+        let base = spec(Work::Mix { mix, doomed: false });
+        drain(&mut Draw::new(Arc::new(MixSpec { prefixes: 4, ..MixSpec::clone(&base) }), 0), 50).pop().unwrap().query
+    };
+    let plain = ListOptions::default();
+    assert!(query(plain).starts_with("list-type=2&max-keys=1000&prefix=p%2Fread%2F&start-after=p%2Fread%2F00000"));
+    assert_eq!(query(ListOptions { delimiter: true, ..plain }), "delimiter=%2F&list-type=2&max-keys=1000&prefix=p%2Fread%2F");
+    let deep = query(ListOptions { in_prefix: true, max_keys: 100, ..plain });
+    assert!(deep.starts_with("list-type=2&max-keys=100&prefix=p%2Fread%2F00000") && deep.ends_with("%2F"), "{deep}");
+    let mut key = String::new();
+    MixSpec { prefixes: 4, ..MixSpec::clone(&spec(Work::Fill { set: "read", numbers: Vec::new() })) }.write_key(&mut key, "read", 7);
+    assert_eq!(key, "p/read/000003/00000007");
 }

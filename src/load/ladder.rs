@@ -14,8 +14,9 @@ use super::content::{Content, Extent, SLICES, Stamping, Stamps};
 use super::hashes::Hashes;
 use super::mix::{Mix, MixSpec, Work};
 use super::sign::{Parts, Signer};
+use super::zipf::Keys;
 use super::{LoadError, LoadSpec, Receive, run};
-use crate::config::{Addressing, Checksum, Entropy, LoopKind, MixEntry, Operation, PayloadMode};
+use crate::config::{Addressing, Checksum, Entropy, MixEntry, Operation, PayloadMode};
 use crate::wire::Link;
 use crate::wire::sigv4::{EMPTY_SHA256, UNSIGNED_PAYLOAD};
 
@@ -164,12 +165,14 @@ fn specs(plan: &Climb, kind: RungKind) -> (LoadSpec, MixSpec) {
     };
     let mix = MixSpec {
         prefix: plan.prefix.clone(),
-        work: Work::Mix { mix: vec![MixEntry { operation: plan.operation, share: 1, range: None }], doomed: false },
+        work: Work::Mix { mix: vec![MixEntry::new(plan.operation, 1)], doomed: false },
         size: plan.size,
         objects: OBJECTS,
         existing: Arc::default(),
         concurrency: plan.concurrency,
-        load_loop: LoopKind::Closed,
+        pace: None,
+        keys: Keys::uniform(OBJECTS),
+        prefixes: 0,
         cached: Some(OBJECTS),
         verify_share: if kind == RungKind::Verify { 1.0 } else { 0.0 },
         seed: plan.seed,

@@ -11,10 +11,11 @@ use std::time::Duration;
 use super::draw::Draw;
 use super::reactor::Task;
 use super::request::Request;
-use super::schedule::{Arrivals, Schedule, Share};
+use super::schedule::{Pace, Schedule, Share};
 use super::worker::{Lane, Worker};
+use super::zipf::Keys;
 use super::{Program, Stop};
-use crate::config::{LoopKind, MixEntry};
+use crate::config::MixEntry;
 
 /// A start that is later than this counts as late.
 const LATE: Duration = Duration::from_millis(1);
@@ -36,8 +37,12 @@ pub struct MixSpec {
     pub existing: Arc<BTreeSet<u64>>,
     /// Requests in flight at most.
     pub concurrency: u32,
-    /// Closed or open loop.
-    pub load_loop: LoopKind,
+    /// When requests are due; absent in a closed loop.
+    pub pace: Option<Pace>,
+    /// Which objects are read.
+    pub keys: Keys,
+    /// Folders that the objects are spread over in turn; 0 = all lie in one.
+    pub prefixes: u64,
     /// How many bodies writes take in turn; absent where each is new.
     pub cached: Option<u64>,
     /// Share of the reads that are compared byte for byte, 0 to 1; where it is above 0, the first read of each connection always is.
@@ -50,8 +55,17 @@ impl MixSpec {
     /// Appends the key of an object: `set` is `read`, `delete` or `write`.
     pub fn write_key(&self, key: &mut String, set: &str, number: u64) {
         use std::fmt::Write as _;
+        self.write_folder(key, set, number.checked_rem(self.prefixes));
         // Writing to memory does not fail.
-        let _ = write!(key, "{}{set}/{number:08}", self.prefix);
+        let _ = write!(key, "{number:08}");
+    }
+    /// Appends the folder of a set, or one of the folders below it.
+    pub fn write_folder(&self, key: &mut String, set: &str, folder: Option<u64>) {
+        use std::fmt::Write as _;
+        let _ = write!(key, "{}{set}/", self.prefix);
+        if let Some(folder) = folder {
+            let _ = write!(key, "{folder:06}/");
+        }
     }
 }
 
@@ -81,13 +95,10 @@ pub struct Mix(pub Arc<MixSpec>);
 impl Program for Mix {
     fn tasks<'w>(&'w self, worker: &'w Worker) -> Vec<Task<'w>> {
         let spec = &self.0;
-        let arrivals = match spec.load_loop {
-            LoopKind::Closed => None,
-            LoopKind::Open { rate_per_s } => {
-                let share = Share { worker: worker.index, workers: worker.of() };
-                Some(Rc::new(RefCell::new(Schedule::new(Arrivals::Poisson, rate_per_s, spec.seed, share))))
-            }
-        };
+        let arrivals = spec.pace.map(|pace| {
+            let share = Share { worker: worker.index, workers: worker.of() };
+            Rc::new(RefCell::new(Schedule::new(pace.arrivals, pace.rate_per_s, spec.seed, share)))
+        });
         let own = (worker.index..spec.concurrency).step_by(worker.of() as usize);
         own.map(|number| {
             let slot = Slot {

@@ -12,6 +12,7 @@ mod engine;
 mod hashes;
 mod host;
 mod http;
+pub mod knee;
 mod ladder;
 mod latency;
 mod ledger;

@@ -10,6 +10,8 @@ use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
 use rand_distr::{Distribution, Exp1};
 
+use crate::config::{ArrivalKind, BurstRules, OpenLoop};
+
 /// The shape of the load over time.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Arrivals {
@@ -86,6 +88,30 @@ impl Arrivals {
             Self::Constant | Self::Poisson => rate_per_s,
             Self::Bursts(bursts) => rate_per_s * bursts.of_period() / bursts.every_s,
         }
+    }
+}
+
+/// The pace of an open loop.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Pace {
+    /// Its shape.
+    pub arrivals: Arrivals,
+    /// Requests per s of all workers together: the base rate where there are bursts.
+    pub rate_per_s: f64,
+}
+
+impl Pace {
+    /// The pace that a scenario file states.
+    ///
+    /// # Errors
+    /// When its bursts are none.
+    pub fn of(open: OpenLoop) -> Result<Self, BurstsError> {
+        let arrivals = match open.arrivals {
+            ArrivalKind::Poisson => Arrivals::Poisson,
+            ArrivalKind::Constant => Arrivals::Constant,
+            ArrivalKind::Bursts(BurstRules { every, lasts, factor }) => Arrivals::Bursts(Bursts::new(every.0, lasts.0, factor)?),
+        };
+        Ok(Self { arrivals, rate_per_s: open.rate_per_s })
     }
 }
 

@@ -57,6 +57,11 @@ impl Keys {
         Ok(Self { count, zipf })
     }
 
+    /// Keys `0..count`, each as likely as any other; of none at all, key 0.
+    pub fn uniform(count: u64) -> Self {
+        Self { count: count.max(1), zipf: None }
+    }
+
     /// The number of the next key.
     pub fn draw(&self, random: &mut impl Rng) -> u64 {
         match &self.zipf {

@@ -2,14 +2,18 @@
 //!
 //! The main type is [`Runner`].
 
+mod knee;
 mod record;
+mod recovery;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::config::{ArrivalKind, Checksum, KeyChoice, LoopKind, OpenLoop, Operation, PayloadMode, ThroughputSpec, Verify};
 pub use crate::config::{Cell, CellTimes};
-use crate::config::{Checksum, LoopKind, Operation, PayloadMode, ThroughputSpec, Verify};
+use crate::load::schedule::{Arrivals, Pace};
+use crate::load::zipf::{Keys, Popularity};
 use crate::load::{self, Content, Extent, Hashes, LoadResult, LoadSpec, Mix, MixSpec, Progress, Receive, Stamping, Stop, Work};
 use crate::model::{ClientId, ScenarioId, ScenarioRecord};
 use crate::wire::{Link, Space};
@@ -58,14 +62,30 @@ pub struct Runner {
     written: BTreeMap<Shape, Arc<BTreeSet<u64>>>,
     /// Objects to delete that earlier cells have left.
     doomed_left: BTreeMap<Shape, u64>,
+    /// p99 in ms of the cells that read all keys alike, by name and repeat: what a skewed choice of keys is compared with.
+    uniform_ms: BTreeMap<(String, u32), f64>,
+    /// Knees that shares were taken of, by the name of the cell without its share.
+    knees: BTreeMap<String, f64>,
     progress: Option<Arc<Progress>>,
 }
 
 impl Runner {
     /// A runner that has prepared nothing yet.
     pub fn new(link: &Link, id: ScenarioId, spec: ThroughputSpec, times: CellTimes) -> Self {
-        let (contents, readable, written, doomed_left) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Self { link: link.clone(), id, spec, times, client: ClientId::from("1/1"), contents, readable, written, doomed_left, progress: None }
+        Self {
+            link: link.clone(),
+            id,
+            spec,
+            times,
+            client: ClientId::from("1/1"),
+            contents: BTreeMap::new(),
+            readable: BTreeMap::new(),
+            written: BTreeMap::new(),
+            doomed_left: BTreeMap::new(),
+            uniform_ms: BTreeMap::new(),
+            knees: BTreeMap::new(),
+            progress: None,
+        }
     }
     /// Tells `progress` how the measured loads go.
     pub fn shown_by(self, progress: Arc<Progress>) -> Self {
@@ -81,26 +101,59 @@ impl Runner {
     pub async fn run_cell(&mut self, cell: &Cell, repeat: u32) -> ScenarioRecord {
         let started = Instant::now();
         let mut record = self.blank(cell, repeat);
-        match self.load(cell, repeat).await {
-            Ok((load, result)) => {
-                if cell.needs_doomed() {
-                    let deleted = result.ledger.window_of_all(Duration::ZERO, Duration::MAX).ok;
-                    self.doomed_left.insert(Shape::of(cell), self.spec.objects.saturating_sub(deleted));
-                }
-                if cell.sends(Operation::PutObject) {
-                    self.written.insert(Shape::of(cell), Arc::new(result.ledger.left.clone()));
-                }
-                record::fill(&mut record, cell, &load, &result);
-            }
-            Err(reason) => record.outcome = crate::model::Outcome::Unresolved(reason),
+        if let Err(reason) = self.measure(&mut record, cell, repeat).await {
+            record.outcome = crate::model::Outcome::Unresolved(reason);
         }
         record.duration_ms = started.elapsed().as_secs_f64() * 1e3;
         record
     }
 
-    async fn load(&mut self, cell: &Cell, repeat: u32) -> Result<(Load, LoadResult), String> {
+    async fn measure(&mut self, record: &mut ScenarioRecord, cell: &Cell, repeat: u32) -> Result<(), String> {
+        let mut load = self.ready(cell, repeat).await?;
+        let mut knee = None;
+        if let LoopKind::Knee(rules) = self.spec.load_loop {
+            let Some(share) = cell.knee_share else { return self.find_knee(record, cell, load, rules).await };
+            let found = self.knee_of(cell, &mut load, rules).await?;
+            load.mix.pace = Some(Pace { arrivals: Arrivals::Poisson, rate_per_s: found * share });
+            knee = Some(found);
+        }
+        let result = load.run(&self.link, self.progress.clone()).await?;
+        self.note_left(cell, &result);
+        record::fill(record, cell, &load, &result);
+        knee.into_iter().for_each(|knee| drop(record.parameters.insert("knee_requests_s".to_owned(), format!("{knee:.1}"))));
+        self.compare_keys(record, cell, repeat);
+        if let LoopKind::Open(OpenLoop { arrivals: ArrivalKind::Bursts(rules), .. }) = self.spec.load_loop {
+            record::add_recovery(record, rules, &load, &result);
+        }
+        Ok(())
+    }
+
+    /// Remembers what a load has left written, and left to delete.
+    fn note_left(&mut self, cell: &Cell, result: &LoadResult) {
+        if cell.needs_doomed() {
+            let deleted = result.ledger.window_of_all(Duration::ZERO, Duration::MAX).ok;
+            self.doomed_left.insert(Shape::of(cell), self.spec.objects.saturating_sub(deleted));
+        }
+        if cell.sends(Operation::PutObject) {
+            self.written.insert(Shape::of(cell), Arc::new(result.ledger.left.clone()));
+        }
+    }
+
+    /// How much the popularity of keys costs: the p99 over that of the cell that differs in nothing else, where that came before.
+    fn compare_keys(&mut self, record: &mut ScenarioRecord, cell: &Cell, repeat: u32) {
+        let Some(p99) = record.metric("latency_ms_p99") else { return };
+        let twin = (Cell { keys: KeyChoice::Uniform, ..cell.clone() }.to_string(), repeat);
+        if cell.keys == KeyChoice::Uniform {
+            self.uniform_ms.insert(twin, p99);
+        } else if let Some(uniform) = self.uniform_ms.get(&twin).filter(|uniform| **uniform > 0.0) {
+            record.metrics.push(record::skew(p99 / uniform));
+        }
+    }
+
+    /// A cell's load, with all that it needs prepared.
+    async fn ready(&mut self, cell: &Cell, repeat: u32) -> Result<Load, String> {
         let space = self.link.space("load").await.map_err(|error| format!("no bucket to load: {error}"))?;
-        let mut load = self.plan(&space, cell, repeat);
+        let mut load = self.plan(&space, cell, repeat)?;
         if cell.reads() && !matches!(self.readable.get(&Shape::of(cell)), Some(Ok(()))) {
             let prepared = self.prepare(&load, "read").await;
             self.readable.insert(Shape::of(cell), prepared.clone());
@@ -113,11 +166,10 @@ impl Runner {
             // Deleting uses the objects up: a warm-up would measure the rest of them only.
             load.spec.warm_up = Duration::ZERO;
         }
-        let result = load.run(&self.link, self.progress.clone()).await?;
-        Ok((load, result))
+        Ok(load)
     }
 
-    fn plan(&mut self, space: &Space, cell: &Cell, repeat: u32) -> Load {
+    fn plan(&mut self, space: &Space, cell: &Cell, repeat: u32) -> Result<Load, String> {
         let (size, seed, style, shape) = (cell.object_size.0, self.link.seed, &cell.style, Shape::of(cell));
         let payload = style.payload;
         let stem = self.id.as_str().rsplit('/').next().unwrap_or_default();
@@ -131,7 +183,9 @@ impl Runner {
             objects: self.spec.objects,
             existing: self.written.get(&shape).cloned().unwrap_or_default(),
             concurrency: cell.concurrency,
-            load_loop: self.spec.load_loop,
+            pace: pace(self.spec.load_loop)?,
+            keys: keys(cell.keys, self.spec.objects, seed)?,
+            prefixes: self.spec.prefixes,
             cached,
             verify_share: style.verify.share(),
             seed: load::seed_of(seed, &format!("{} {cell} #{repeat}", self.id)),
@@ -153,7 +207,7 @@ impl Runner {
             warm_up: self.times.warm_up,
             duration: Some(self.times.duration),
         };
-        Load { spec, mix }
+        Ok(Load { spec, mix })
     }
 
     /// Writes the objects of a set. What could not be written is tried again in the next round.
@@ -172,6 +226,22 @@ impl Runner {
             }
         }
         Err(format!("the {} objects to {set} could not be written: {failures}", load.mix.objects))
+    }
+}
+
+fn pace(load_loop: LoopKind) -> Result<Option<Pace>, String> {
+    match load_loop {
+        LoopKind::Closed => Ok(None),
+        LoopKind::Knee(rules) => Ok(Some(Pace { arrivals: Arrivals::Poisson, rate_per_s: rules.start_per_s })),
+        LoopKind::Open(open) => Pace::of(open).map(Some).map_err(|error| error.to_string()),
+    }
+}
+
+/// The popular keys are the same ones in every cell and repeat, so that they differ in nothing else.
+fn keys(choice: KeyChoice, objects: u64, seed: u64) -> Result<Keys, String> {
+    match choice {
+        KeyChoice::Uniform => Ok(Keys::uniform(objects)),
+        KeyChoice::Zipf(theta) => Keys::new(objects, Popularity::Zipf { theta }, seed).map_err(|error| error.to_string()),
     }
 }
 
@@ -209,7 +279,7 @@ impl Load {
                 duration: None,
                 ..self.spec.clone()
             },
-            mix: MixSpec { work: Work::Fill { set, numbers }, concurrency: PREPARE_CONCURRENCY, load_loop: LoopKind::Closed, ..self.mix.clone() },
+            mix: MixSpec { work: Work::Fill { set, numbers }, concurrency: PREPARE_CONCURRENCY, pace: None, ..self.mix.clone() },
         }
     }
 

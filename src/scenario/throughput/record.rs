@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::recovery::Recovery;
 use super::{Cell, Load, Runner};
 use crate::check::{LoadWindow, broken_littles_law};
-use crate::config::{LoopKind, Operation, PayloadMode};
-use crate::load::{Failure, LoadResult, Steady, Stop, Tally};
+use crate::config::{BurstRules, KneeRules, Operation, PayloadMode};
+use crate::load::knee::{KneeSearch, Next, Step};
+use crate::load::schedule::{Arrivals, Pace};
+use crate::load::{Failure, LoadResult, Steady, Stop, Tally, series_width};
 use crate::model::{Direction, Kind, Metric, Outcome, ScenarioRecord, Window};
 use crate::scenario::figures::{
     BUILD, client_load, corruption_gate, list_errors, metric, millis, push_client_cpu, push_errors, push_latencies, series,
@@ -30,7 +33,7 @@ pub(super) fn fill(record: &mut ScenarioRecord, cell: &Cell, load: &Load, result
     record.parameters = parameters(cell, load, result);
     record.metrics = metrics(cell, load, result, &all);
     record.gates.extend(cell.sends(Operation::GetObject).then(|| corruption_gate(result)));
-    let is_open = matches!(load.mix.load_loop, LoopKind::Open { .. });
+    let is_open = load.mix.pace.is_some();
     for operation in result.ledger.operations() {
         let tally = result.ledger.window(operation, result.from, result.to);
         record.histograms.insert(format!("{}.service", operation.name()), tally.service.encode());
@@ -73,13 +76,8 @@ fn outcome(load: &Load, result: &LoadResult, all: &Tally) -> Outcome {
 fn parameters(cell: &Cell, load: &Load, result: &LoadResult) -> BTreeMap<String, String> {
     let mut parameters = BTreeMap::new();
     let mut set = |name: &str, value: String| drop(parameters.insert(name.to_owned(), value));
-    set(
-        "loop",
-        match load.mix.load_loop {
-            LoopKind::Closed => "closed".to_owned(),
-            LoopKind::Open { rate_per_s } => format!("open, Poisson, {rate_per_s} requests/s"),
-        },
-    );
+    set("loop", loop_name(load.mix.pace.as_ref()));
+    set("keys", cell.keys.to_string());
     set("object_size", cell.object_size.to_string());
     set("objects", load.mix.objects.to_string());
     set("concurrency", cell.concurrency.to_string());
@@ -135,6 +133,60 @@ fn parameters(cell: &Cell, load: &Load, result: &LoadResult) -> BTreeMap<String,
     parameters
 }
 
+fn loop_name(pace: Option<&Pace>) -> String {
+    match pace {
+        None => "closed".to_owned(),
+        Some(Pace { arrivals, rate_per_s }) => {
+            let shape = match arrivals {
+                Arrivals::Poisson => "Poisson".to_owned(),
+                Arrivals::Constant => "constant".to_owned(),
+                Arrivals::Bursts(_) => format!("Poisson with bursts, {} requests/s over all", arrivals.mean_rate_per_s(*rate_per_s)),
+            };
+            format!("open, {shape}, {rate_per_s} requests/s")
+        }
+    }
+}
+
+/// How many times the p99 of all keys alike a skewed choice of keys has.
+pub(super) fn skew(ratio: f64) -> Metric {
+    metric("latency_p99_over_uniform", "1", Direction::LowerBetter, Some(ratio), 1)
+}
+
+/// What follows from bursts, over everything after the fixed warm-up: a series with bursts has no steady state to wait for.
+pub(super) fn add_recovery(record: &mut ScenarioRecord, rules: BurstRules, load: &Load, result: &LoadResult) {
+    let recovery = Recovery::of(&result.ledger, rules, series_width(load.spec.span()), (load.spec.warm_up, result.to));
+    let longest = recovery.longest_s();
+    record.metrics.push(metric("recovery_s", "s", Direction::LowerBetter, longest, recovery.bursts.len() as u64));
+    record.metrics.push(metric("calm_latency_ms_p99", "ms", Direction::LowerBetter, recovery.baseline_ms, recovery.bursts.len() as u64));
+    let stuck = recovery.bursts.iter().filter(|burst| burst.is_none()).count();
+    if stuck > 0 {
+        record.findings.push(format!(
+            "After {stuck} of {} bursts the response time was not back within 1.5 times that of the calm before the next one.",
+            recovery.bursts.len()
+        ));
+    }
+}
+
+/// What a search found. Where even the first rate was too high, there is no value, and the finding says so.
+pub(super) fn add_knee(record: &mut ScenarioRecord, rules: KneeRules, search: &KneeSearch) {
+    let objective = millis(rules.p99_max.0);
+    let (value, finding) = match search.next() {
+        Next::Found(rate) => (Some(rate), format!("The knee lies at {rate:.1} requests/s or up to 3 % above it.")),
+        Next::AtLeast(rate) => (Some(rate), format!("The knee lies above the cap of the search: at least {rate:.1} requests/s.")),
+        Next::Below(rate) | Next::Try(rate) => (None, format!("Not even {rate:.1} requests/s were kept up with: the knee lies below.")),
+    };
+    record.metrics.push(metric("knee_requests_s", "1/s", Direction::HigherBetter, value, search.steps().len() as u64));
+    record.findings.push(finding);
+    let step = |step: &Step| {
+        let share = step.achieved.map_or("nothing due".to_owned(), |achieved| format!("{:.1} %", achieved * 100.0));
+        let p99 = step.p99.map_or("too few".to_owned(), |p99| format!("{:.1} ms", millis(p99)));
+        format!("{:.1}/s: {share}, p99 {p99}", step.offered_per_s)
+    };
+    let steps = search.steps().iter().map(step).collect::<Vec<_>>().join("; ");
+    record.parameters.insert("knee_steps".to_owned(), steps);
+    record.parameters.insert("knee_objective".to_owned(), format!("97 % succeed, response time p99 of {objective} ms"));
+}
+
 fn metrics(cell: &Cell, load: &Load, result: &LoadResult, all: &Tally) -> Vec<Metric> {
     let seconds = result.to.saturating_sub(result.from).as_secs_f64();
     let per_s = |amount: f64| (seconds > 0.0).then(|| amount / seconds);
@@ -145,7 +197,7 @@ fn metrics(cell: &Cell, load: &Load, result: &LoadResult, all: &Tally) -> Vec<Me
     }
     metrics.push(metric("requests_s", "1/s", Direction::HigherBetter, per_s(all.ok as f64), all.ok));
     push_latencies(&mut metrics, "latency_ms", &all.response);
-    if let LoopKind::Open { .. } = load.mix.load_loop {
+    if load.mix.pace.is_some() {
         push_latencies(&mut metrics, "service_latency_ms", &all.service);
         metrics.push(metric("late", "1", Direction::LowerBetter, Some(result.ledger.late as f64), all.ok));
         metrics.push(metric("dropped", "1", Direction::LowerBetter, Some(result.ledger.dropped as f64), all.ok));
