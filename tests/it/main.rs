@@ -28,6 +28,7 @@ mod sandbox;
 mod site;
 mod support;
 mod tidy;
+mod training;
 mod turns;
 mod use_bucket;
 mod wire;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{Cell, Load, Runner};
 use crate::config::{LoopKind, Operation, PayloadMode};
-use crate::load::{Failure, LoadResult, Steady, Stop, Tally};
+use crate::load::{Failure, LoadResult, Steady, Stop, Tally, series_width};
 use crate::model::{Direction, Kind, Metric, Outcome, ScenarioRecord, Window};
 use crate::scenario::figures::{
     BUILD, client_load, corruption_gate, list_errors, metric, millis, push_client_cpu, push_errors, push_latencies, series,
@@ -37,7 +37,7 @@ pub(super) fn fill(record: &mut ScenarioRecord, cell: &Cell, load: &Load, result
             record.histograms.insert(format!("{}.response", operation.name()), tally.response.encode());
         }
     }
-    record.series = series(result, load.spec.span(), result.to);
+    record.series = series(result, series_width(load.spec.span()), result.to);
     record.windows = windows(load, result);
     record.findings = findings(load, result, &all);
     record.client_load = Some(client_load(result));

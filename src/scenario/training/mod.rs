@@ -4,9 +4,13 @@
 //! they share is [`Context`].
 
 mod data;
+mod dataloader;
+mod feed;
 mod record;
+mod trainer;
 mod windows;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -26,6 +30,7 @@ pub struct Runner {
     client: ClientId,
     progress: Option<Arc<Progress>>,
     data: Data,
+    starved: BTreeMap<String, u32>,
 }
 
 /// What a program has for one cell.
@@ -43,12 +48,15 @@ struct Context<'a> {
     pub payload: PayloadMode,
     progress: Option<Arc<Progress>>,
     data: &'a mut Data,
+    /// Sweeps that have ended (how files are read, and the repeat), and at how many accelerators.
+    starved: &'a mut BTreeMap<String, u32>,
 }
 
 impl Runner {
     /// A runner that has prepared nothing yet.
     pub fn new(link: &Link, id: ScenarioId, spec: ProgramSpec, times: CellTimes) -> Self {
-        Self { data: Data::new(link.seed), link: link.clone(), id, spec, times, client: ClientId::from("1/1"), progress: None }
+        let (data, starved) = (Data::new(link.seed), BTreeMap::new());
+        Self { link: link.clone(), id, spec, times, client: ClientId::from("1/1"), progress: None, data, starved }
     }
     /// Tells `progress` how the measured loads go.
     pub fn shown_by(self, progress: Arc<Progress>) -> Self {
@@ -88,8 +96,10 @@ impl Runner {
             payload: self.spec.head.payload,
             progress: self.progress.clone(),
             data: &mut self.data,
+            starved: &mut self.starved,
         };
         match &self.spec.program {
+            Kinds::Dataloader(program) => dataloader::run(&mut context, program, cell, record).await,
             Kinds::Windows(program) => windows::run(&mut context, program, cell, record).await,
             _ => {
                 record.outcome = Outcome::Untested(format!("this version does not run {} yet", self.spec.head.code));
