@@ -15,6 +15,12 @@ pub fn cores() -> u32 {
     std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32)
 }
 
+/// Memory of this machine, in bytes.
+pub fn memory_bytes() -> u64 {
+    let system = rustix::system::sysinfo();
+    system.totalram as u64 * u64::from(system.mem_unit)
+}
+
 /// CPU time that the process has used so far.
 pub fn process_cpu() -> Duration {
     cpu(ClockId::ProcessCPUTime)

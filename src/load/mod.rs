@@ -33,7 +33,7 @@ mod usage;
 mod worker;
 pub mod zipf;
 
-pub use client::{admit_descriptors, cores};
+pub use client::{admit_descriptors, cores, memory_bytes};
 pub use content::{Content, Extent, Stamping};
 pub use engine::run;
 pub use hashes::Hashes;

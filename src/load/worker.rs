@@ -179,13 +179,6 @@ impl Worker {
         self.stopped.set(true);
         self.shared.stop_early(why);
     }
-    /// Has every task of every worker look again.
-    pub(super) fn wake_all(&self) {
-        for waker in &self.shared.wakers {
-            // The counter of an event that is raised already may be full: then it is raised.
-            let _ = rustix::io::write(waker, &1u64.to_ne_bytes());
-        }
-    }
     /// What the load's ledger is told beside samples.
     pub fn note(&self, note: impl FnOnce(&mut Ledger)) {
         note(&mut self.ledger.borrow_mut());

@@ -12,7 +12,7 @@ pub fn facts() -> HostFacts {
         system: format!("{} {} {}", text(system.sysname()), text(system.release()), text(system.machine())),
         cpu: field(&read("/proc/cpuinfo"), "model name"),
         cores: std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(u32::MAX)),
-        memory_bytes: field(&read("/proc/meminfo"), "MemTotal").split(' ').next().and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0) << 10,
+        memory_bytes: crate::load::memory_bytes(),
         clock_domain: read("/proc/sys/kernel/random/boot_id").trim().to_owned(),
     }
 }

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::load::{Failure, Latencies, LoadResult, series_width};
+use crate::load::{Failure, Latencies, LoadResult};
 use crate::model::{ClientLoad, Direction, Gate, GateVerdict, Metric, SeriesPoint};
 
 /// How this program was built: a debug build measures itself.
@@ -64,9 +64,8 @@ pub(super) fn corruption_gate(result: &LoadResult) -> Gate {
     Gate { name: "no_corrupt_reads".to_owned(), verdict, limit, observed, evidence: None }
 }
 
-/// The load over time until `to`, in points as wide as a load of this `span` has them.
-pub(super) fn series(result: &LoadResult, span: Duration, to: Duration) -> Vec<SeriesPoint> {
-    let width = series_width(span);
+/// The load over time until `to`, in points of this width, a multiple of the ledger's buckets.
+pub(super) fn series(result: &LoadResult, width: Duration, to: Duration) -> Vec<SeriesPoint> {
     let mut points = Vec::new();
     let mut start = Duration::ZERO;
     while start + width <= to {

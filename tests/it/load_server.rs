@@ -39,6 +39,7 @@ pub enum Misbehaviour {
 struct State {
     objects: HashMap<String, Bytes>,
     counts: BTreeMap<String, u64>,
+    reads: BTreeMap<String, u64>,
     host: String,
     token: String,
     first_read: Option<Instant>,
@@ -74,6 +75,10 @@ impl Server {
     /// All requests but CreateBucket.
     pub fn total(&self) -> u64 {
         self.state.lock().unwrap().counts["all"]
+    }
+    /// How often each object was read, by its path; parts count as reads.
+    pub fn reads(&self) -> BTreeMap<String, u64> {
+        self.state.lock().unwrap().reads.clone()
     }
     /// The last Host header and session token.
     pub fn last_headers(&self) -> (String, String) {
@@ -122,6 +127,9 @@ async fn answer(state: Arc<Mutex<State>>, misbehaviour: Misbehaviour, request: R
         *state.counts.entry(kind.clone()).or_default() += 1;
         *state.counts.entry("all".to_owned()).or_default() += 1;
         (state.host, state.token) = (header("host"), header("x-amz-security-token"));
+        if kind == "GET object" {
+            *state.reads.entry(path.clone()).or_default() += 1;
+        }
         let number = state.counts["all"];
         (number, wait(&mut state, misbehaviour, kind == "GET object"))
     };

@@ -29,6 +29,7 @@ mod sandbox;
 mod site;
 mod support;
 mod tidy;
+mod training;
 mod turns;
 mod use_bucket;
 mod wire;

@@ -34,7 +34,7 @@ pub struct Dataloader {
     /// Requests in flight of each accelerator.
     #[serde(deserialize_with = "positive")]
     pub read_threads: u32,
-    /// Batches that each accelerator loads ahead.
+    /// Batches that each accelerator loads ahead; each read thread holds the same number of them, one at least.
     #[serde(default = "two", deserialize_with = "positive")]
     pub prefetch: u32,
     /// Computing time of a step.
@@ -217,11 +217,12 @@ impl Dataloader {
         (4.0 * self.dataset().effective_sd() * (files as f64).sqrt()) as u64 * self.samples_per_file
     }
 
-    /// An accelerator never steps faster than it computes; it reads ahead, and each thread may hold a unit that no step took.
+    /// An accelerator never steps faster than it computes; each thread reads ahead, and may hold a unit that no step took.
     pub(super) fn estimate_cell(&self, access: Access, accelerators: u32, times: CellTimes, tally: &mut Tally) {
         let in_time = (times.duration.as_secs_f64() / self.compute_time.0.as_secs_f64()) as u64 + 1;
         let steps = (self.steps_per_epoch(access, accelerators) * u64::from(self.epochs)).min(in_time);
-        let samples = (steps + u64::from(self.prefetch)) * self.batch;
+        let ahead = u64::from(self.prefetch.div_ceil(self.read_threads) * self.read_threads);
+        let samples = (steps + ahead) * self.batch;
         let each = samples.div_ceil(self.samples_per_unit(access)) + u64::from(self.read_threads);
         let units = each.min(self.units(access).div_ceil(u64::from(accelerators)) * u64::from(self.epochs)) * u64::from(accelerators);
         let nominal = Self { record_sd: Bytes(0), ..self.clone() };

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::{Cell, Load, Runner, record};
-use crate::load::seed_of;
 use crate::config::{KneeRules, Operation};
 use crate::load::knee::{KneeSearch, Next, Step};
 use crate::load::schedule::{Arrivals, Pace};
+use crate::load::seed_of;
 use crate::load::{LoadResult, Stop};
 use crate::model::ScenarioRecord;
 

@@ -41,7 +41,7 @@ pub(super) fn fill(record: &mut ScenarioRecord, cell: &Cell, load: &Load, result
             record.histograms.insert(format!("{}.response", operation.name()), tally.response.encode());
         }
     }
-    record.series = series(result, load.spec.span(), result.to);
+    record.series = series(result, series_width(load.spec.span()), result.to);
     record.windows = windows(load, result);
     record.findings = findings(load, result, &all);
     record.client_load = Some(client_load(result));

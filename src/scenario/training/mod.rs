@@ -6,14 +6,18 @@
 mod checkpoint;
 mod crew;
 mod data;
+mod dataloader;
+mod feed;
 mod record;
 mod restore;
 mod serving;
 mod steps;
 mod storm;
+mod trainer;
 mod windows;
 mod xml;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -33,6 +37,7 @@ pub struct Runner {
     client: ClientId,
     progress: Option<Arc<Progress>>,
     data: Data,
+    starved: BTreeMap<String, u32>,
 }
 
 /// What a program has for one cell.
@@ -50,12 +55,15 @@ struct Context<'a> {
     pub payload: PayloadMode,
     progress: Option<Arc<Progress>>,
     data: &'a mut Data,
+    /// Sweeps that have ended (how files are read, and the repeat), and at how many accelerators.
+    starved: &'a mut BTreeMap<String, u32>,
 }
 
 impl Runner {
     /// A runner that has prepared nothing yet.
     pub fn new(link: &Link, id: ScenarioId, spec: ProgramSpec, times: CellTimes) -> Self {
-        Self { data: Data::new(link.seed), link: link.clone(), id, spec, times, client: ClientId::from("1/1"), progress: None }
+        let (data, starved) = (Data::new(link.seed), BTreeMap::new());
+        Self { link: link.clone(), id, spec, times, client: ClientId::from("1/1"), progress: None, data, starved }
     }
     /// Tells `progress` how the measured loads go.
     pub fn shown_by(self, progress: Arc<Progress>) -> Self {
@@ -95,8 +103,10 @@ impl Runner {
             payload: self.spec.head.payload,
             progress: self.progress.clone(),
             data: &mut self.data,
+            starved: &mut self.starved,
         };
         match &self.spec.program {
+            Kinds::Dataloader(program) => dataloader::run(&mut context, program, cell, record).await,
             Kinds::Windows(program) => windows::run(&mut context, program, cell, record).await,
             Kinds::Checkpoint(program) => checkpoint::run(&mut context, program, cell, record).await,
             Kinds::Restore(program) => restore::run(&mut context, program, cell, record).await,

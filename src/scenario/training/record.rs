@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use crate::config::Operation;
-use crate::load::{Failure, Ledger, LoadResult, Stop};
+use crate::load::{Failure, Ledger, LoadResult, Stop, series_width};
 use crate::model::{Direction, Outcome, ScenarioRecord, Window};
 use crate::scenario::figures;
 pub(super) use crate::scenario::figures::{metric, millis};
@@ -28,12 +28,14 @@ pub(super) fn push(record: &mut ScenarioRecord, name: &str, unit: &str, directio
 /// Adds what the engine has measured from `from` to `to`, the program's own measured time, and judges whether it is a measurement at all.
 /// Where it is none, the outcome says why: a program need not say so itself.
 pub(super) fn fill(record: &mut ScenarioRecord, result: &LoadResult, (from, to): (Duration, Duration)) {
-    let all = result.ledger.window_of_all(from, to);
+    // Requests count in the bucket in which they were started: the last one is not full.
+    let last = to + result.ledger.bucket();
+    let all = result.ledger.window_of_all(from, last);
     set(record, "build", figures::BUILD);
     set(record, "engine", "HTTP/1.1, thread per core, keep-alive, no retries");
     set(record, "measured_ms", format!("{:.0}", millis(to.saturating_sub(from))));
     for operation in result.ledger.operations() {
-        let tally = result.ledger.window(operation, from, to);
+        let tally = result.ledger.window(operation, from, last);
         figures::push_latencies(&mut record.metrics, &format!("{}.latency_ms", operation.name()), &tally.service);
         record.histograms.insert(format!("{}.service", operation.name()), tally.service.encode());
     }
@@ -43,7 +45,7 @@ pub(super) fn fill(record: &mut ScenarioRecord, result: &LoadResult, (from, to):
     }
     figures::push_client_cpu(&mut record.metrics, from, to, result);
     figures::push_errors(&mut record.metrics, all.failed(), all.failed() + all.ok);
-    record.series = figures::series(result, to, to);
+    record.series = figures::series(result, series_width(to).max(result.ledger.bucket()), last);
     for (label, start, end) in [("warm-up", Duration::ZERO, from), ("measure", from, to)] {
         if start < end {
             record.windows.push(Window { label: label.to_owned(), start_ms: millis(start), end_ms: millis(end) });
