@@ -45,7 +45,11 @@ pub(super) async fn load_model(
     record::fill(record, &result, steps::whole(&result));
     let plan = herd.plan();
     record::set(record, "weights", format!("{} files of {} B, {} tensors each", program.files, file.bytes, program.tensors));
-    record::set(record, "reads", format!("{} ranges of each host in each pass, {} in flight", ranges.len() as u64 * program.files, program.concurrency));
+    record::set(
+        record,
+        "reads",
+        format!("{} ranges of each host in each pass, {} in flight", ranges.len() as u64 * program.files, program.concurrency),
+    );
     record.gates.push(steps::plan_gate("model_complete", &herd.rounds(), plan));
     steps::fill(record, &Naming { what: "model_load", round: "pass" }, &herd.rounds());
     Ok(())
@@ -105,12 +109,7 @@ impl Program for Cache {
 ///
 /// # Errors
 /// When the chunks cannot be written or the load cannot start, the reason.
-pub(super) async fn use_cache(
-    context: &mut Context<'_>,
-    program: &KvCache,
-    cell: &ProgramCell,
-    record: &mut ScenarioRecord,
-) -> Result<(), String> {
+pub(super) async fn use_cache(context: &mut Context<'_>, program: &KvCache, cell: &ProgramCell, record: &mut ScenarioRecord) -> Result<(), String> {
     let ProgramCell::KvCache { model, chunk, concurrency } = *cell else { return Err(format!("{cell} is no cell of a KV cache")) };
     let named = |index: u64| {
         let key = program.chunk_name(&model, index);
@@ -139,7 +138,9 @@ pub(super) async fn use_cache(
         let limit = mark.0.as_secs_f64() * 1e3;
         record::set(record, &format!("{side}_p95_mark"), format!("{limit} ms, as in MLPerf Storage's tool: no rule passes or fails by it"));
         if let Some(p95) = p95.filter(|p95| *p95 > limit) {
-            record.findings.push(format!("A {side} takes {p95:.0} ms at the 95th percentile, more than the mark of {limit} ms; no rule fails by it."));
+            record
+                .findings
+                .push(format!("A {side} takes {p95:.0} ms at the 95th percentile, more than the mark of {limit} ms; no rule fails by it."));
         }
     }
     Ok(())

@@ -199,14 +199,8 @@ fn gate(seen: &[Seen]) -> Gate {
     };
     let sum = |field: fn(&Seen) -> u64| wrong.iter().map(|seen| field(seen)).sum::<u64>();
     let counts = (sum(|seen| seen.missing), sum(|seen| seen.again), sum(|seen| seen.foreign));
-    let observed = format!(
-        "{} of {} listings are wrong: {} keys missing, {} seen again, {} of nobody",
-        wrong.len(),
-        seen.len(),
-        counts.0,
-        counts.1,
-        counts.2
-    );
+    let observed =
+        format!("{} of {} listings are wrong: {} keys missing, {} seen again, {} of nobody", wrong.len(), seen.len(), counts.0, counts.1, counts.2);
     let limit = "every rank sees every key exactly once in each pass".to_owned();
     Gate { name: "listing_complete".to_owned(), verdict, limit, observed, evidence: None }
 }
