@@ -97,14 +97,19 @@ impl Drop for Server {
 
 /// A link to the servers; `more` is appended to the vendor file.
 pub fn link(servers: &[&Server], more: &str) -> Link {
+    link_to(servers.iter().map(|server| server.endpoint.clone()).collect(), more)
+}
+
+/// A link to these endpoints; `more` is appended to the vendor file.
+pub fn link_to(endpoints: Vec<Endpoint>, more: &str) -> Link {
     let vendor: Vendor = toml::from_str(&format!("title = \"t\"\ndeployment = \"self-run\"\n{more}")).unwrap();
     let credentials = Credentials {
         access_key: Secret::new("an-access-key"),
         secret_key: Secret::new("a-secret-key"),
         session_token: Some(Secret::new("a-session-token")),
     };
-    let mut access = Access::direct(servers[0].endpoint.clone(), "us-east-1", credentials);
-    access.endpoints = servers.iter().map(|server| server.endpoint.clone()).collect();
+    let mut access = Access::direct(endpoints[0].clone(), "us-east-1", credentials);
+    access.endpoints = endpoints;
     access.addressing = vendor.addressing;
     let directory = tempfile::tempdir().unwrap().keep();
     let sink = RunDir::create(Path::new(&directory)).unwrap().vendor(&VendorId::from("t")).unwrap();

@@ -132,11 +132,11 @@ fn metrics_of(name: &str, what: &str, round: &Round) -> [Metric; 3] {
     ]
 }
 
-/// All bytes by all durations, in MiB/s.
+/// All bytes by all durations, in MiB/s. `None` where nothing moves bytes, as in a listing.
 fn throughput(rounds: &[&Round]) -> Option<f64> {
     let seconds: f64 = rounds.iter().map(|round| round.duration().as_secs_f64()).sum();
     let bytes: u64 = rounds.iter().map(|round| round.moved.bytes).sum();
-    (seconds > 0.0).then(|| bytes as f64 / (1u64 << 20) as f64 / seconds)
+    (seconds > 0.0 && bytes > 0).then(|| bytes as f64 / (1u64 << 20) as f64 / seconds)
 }
 
 /// Whether each round moved exactly these pieces and bytes.
