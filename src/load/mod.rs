@@ -16,6 +16,7 @@ mod ladder;
 mod latency;
 mod ledger;
 mod mix;
+pub mod multipart;
 mod null;
 pub mod prefix;
 mod progress;

@@ -155,6 +155,11 @@ impl Measurement<'_> {
                 let runner = throughput::Runner::new(link, id, spec.clone(), times).by_client(self.client());
                 Some(Runner::Mix(Box::new(runner.shown_by(Arc::clone(progress)))))
             }
+            ScenarioSpec::Program(spec) if throughput::ProgramRunner::runs(&spec.program) => {
+                let times = spec.times(profile.cell_duration, profile.cell_warm_up);
+                let runner = throughput::ProgramRunner::new(link, id, spec.clone(), times, self.client(), Arc::clone(progress));
+                Some(Runner::Plain(Box::new(runner)))
+            }
             ScenarioSpec::Program(spec) => Some(Runner::Program(training::Runner::new(id, spec.clone()))),
             ScenarioSpec::Failure(_) | ScenarioSpec::Cost(_) => None,
         }
@@ -254,6 +259,7 @@ struct Turn<'a> {
 /// What loads a vendor with a scenario.
 enum Runner {
     Mix(Box<throughput::Runner>),
+    Plain(Box<throughput::ProgramRunner>),
     Program(training::Runner),
 }
 
@@ -261,6 +267,7 @@ impl Runner {
     async fn run_cell(&mut self, cell: &TaskCell, repeat: u32) -> Option<ScenarioRecord> {
         match (self, cell) {
             (Runner::Mix(runner), TaskCell::Mix(cell)) => Some(runner.run_cell(cell, repeat).await),
+            (Runner::Plain(runner), TaskCell::Program(cell)) => Some(runner.run_cell(cell, repeat).await),
             (Runner::Program(runner), TaskCell::Program(cell)) => Some(runner.run_cell(cell, repeat)),
             _ => None,
         }

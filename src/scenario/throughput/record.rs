@@ -7,6 +7,7 @@ use super::recovery::Recovery;
 use super::{Cell, Load, Runner};
 use crate::config::{BurstRules, KneeRules, Operation, PayloadMode};
 use crate::load::knee::{KneeSearch, Next, Step};
+use crate::load::multipart::{MultipartSpec, Upload};
 use crate::load::schedule::{Arrivals, Pace};
 use crate::load::{Failure, Latencies, LoadResult, Steady, Stop, Tally, series_width};
 use crate::model::{Direction, Gate, GateVerdict, Kind, Metric, Outcome, ScenarioRecord, SeriesPoint, Window};
@@ -51,12 +52,45 @@ pub(super) fn fill(record: &mut ScenarioRecord, cell: &Cell, load: &Load, result
     record.series = series(load, result);
     record.windows = windows(load, result);
     record.findings = findings(load, result, &all);
+    fill_client(record, result);
+    record.outcome = outcome(result, &all);
+}
+
+/// The client's own load; a debug build is no client to measure with.
+pub(super) fn fill_client(record: &mut ScenarioRecord, result: &LoadResult) {
     let mut client_load = result.client_load.clone();
     if BUILD == "debug" {
         let reason = "the client is a debug build".to_owned();
         client_load.limited = Some(client_load.limited.map_or(reason.clone(), |other| format!("{other}; {reason}")));
     }
     record.client_load = Some(client_load);
+}
+
+/// What uploads in parts took, as whole objects; the parts' latencies and the errors of all requests.
+pub(super) fn fill_multipart(record: &mut ScenarioRecord, spec: &MultipartSpec, uploads: &[Upload], result: &LoadResult) {
+    let all = result.ledger.window_of_all(Duration::ZERO, Duration::MAX);
+    let mut whole = Latencies::default();
+    let complete: Vec<&Upload> = uploads.iter().filter(|upload| upload.is_complete).collect();
+    complete.iter().for_each(|upload| whole.record(upload.ended.saturating_sub(upload.started)));
+    let seconds = uploads.last().map_or(0.0, |last| last.ended.as_secs_f64());
+    let mib = complete.len() as f64 * spec.size as f64 / (1u64 << 20) as f64;
+    let n = complete.len() as u64;
+    let throughput = (seconds > 0.0).then(|| mib / seconds);
+    record.metrics.push(metric("throughput_mib_s", "MiB/s", Direction::HigherBetter, throughput, n));
+    push_latencies(&mut record.metrics, "object_ms", &whole);
+    let parts = result.ledger.window(Operation::UploadPart, Duration::ZERO, Duration::MAX);
+    push_latencies(&mut record.metrics, "part_latency_ms", &parts.service);
+    let (failed, sent, aborted) = (all.failed(), all.failed() + all.ok, uploads.len() as u64 - n);
+    record.metrics.push(metric("uploads_failed", "1", Direction::LowerBetter, Some(aborted as f64), uploads.len() as u64));
+    record.metrics.push(metric("errors", "1", Direction::LowerBetter, Some(failed as f64), sent));
+    record.metrics.push(metric("error_share", "1", Direction::LowerBetter, (sent > 0).then(|| failed as f64 / sent as f64), sent));
+    for operation in result.ledger.operations() {
+        let tally = result.ledger.window(operation, Duration::ZERO, Duration::MAX);
+        record.histograms.insert(format!("{}.service", operation.name()), tally.service.encode());
+    }
+    if failed > 0 {
+        record.findings.push(format!("{failed} of {sent} requests failed: {}; {aborted} uploads did not complete.", list_errors(&all.errors)));
+    }
     record.outcome = outcome(result, &all);
 }
 
@@ -188,7 +222,7 @@ pub(super) fn add_knee(record: &mut ScenarioRecord, rules: KneeRules, search: &K
     record.parameters.insert("knee_objective".to_owned(), format!("97 % succeed, response time p99 of {objective} ms"));
 }
 
-fn metric(name: impl Into<String>, unit: &str, direction: Direction, value: Option<f64>, n: u64) -> Metric {
+pub(super) fn metric(name: impl Into<String>, unit: &str, direction: Direction, value: Option<f64>, n: u64) -> Metric {
     Metric { name: name.into(), unit: unit.to_owned(), direction, value, n }
 }
 
@@ -237,7 +271,7 @@ fn push_client_cpu(metrics: &mut Vec<Metric>, load: &Load, result: &LoadResult) 
     add("client_cpu_s_per_gib", "s/GiB", (gib > 0.0).then(|| cpu / gib));
 }
 
-fn push_latencies(metrics: &mut Vec<Metric>, name: &str, latencies: &Latencies) {
+pub(super) fn push_latencies(metrics: &mut Vec<Metric>, name: &str, latencies: &Latencies) {
     for (suffix, quantile) in [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p999", 0.999)] {
         metrics.push(metric(format!("{name}_{suffix}"), "ms", Direction::LowerBetter, latencies.quantile_ms(quantile), latencies.count()));
     }
