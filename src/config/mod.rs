@@ -46,8 +46,8 @@ pub use scenario::{Scenario, ScenarioSpec};
 pub use secret::Secret;
 pub use throughput::{Cell, CellTimes, ListOptions, MixEntry, ThroughputSpec};
 pub use training::{
-    Access, CheckpointProgram, Dataloader, Interference, KvCache, ListStorm, ModelLoad, Program, ProgramCell, ProgramHead, ProgramSpec, Reshard,
-    RestoreProgram, TokenWindows,
+    Access, CheckpointProgram, Dataloader, Interference, KvCache, ListStorm, ModelLoad, MultipartSweep, Program, ProgramCell, ProgramHead,
+    ProgramSpec, Reshard, RestoreProgram, TokenWindows,
 };
 pub use vendor::{Addressing, Budget, Cap, CredentialNames, Lifecycle, Priority, Requirement, Safety, Serve, Vendor, Waiver};
 pub use workload::CostWorkload;

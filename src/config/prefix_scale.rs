@@ -147,6 +147,17 @@ pub struct PrefixCell {
     pub client: Retrying,
 }
 
+impl PrefixCell {
+    /// `adaptive-256`.
+    pub fn name(&self) -> String {
+        let client = match self.client {
+            Retrying::Adaptive => "adaptive",
+            Retrying::AtOnce => "at-once",
+        };
+        format!("{client}-{}", self.prefixes)
+    }
+}
+
 impl PrefixScaleSpec {
     /// Numbers of prefixes outermost.
     pub fn cells(&self) -> Vec<PrefixCell> {

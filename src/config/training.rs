@@ -7,6 +7,7 @@ mod cell;
 mod checkpoint;
 mod dataloader;
 mod interference;
+mod multipart;
 mod restore;
 mod serving;
 mod storm;
@@ -15,15 +16,16 @@ mod windows;
 
 use serde::{Deserialize, Serialize};
 
-use super::PayloadMode;
 use super::throughput::CellTimes;
 use super::value::lasting;
+use super::{PayloadMode, PrefixScaleSpec};
 use crate::model::{Estimate, Impact};
 use crate::units::Span;
 pub use cell::ProgramCell;
 pub use checkpoint::CheckpointProgram;
 pub use dataloader::{Access, Dataloader};
 pub use interference::Interference;
+pub use multipart::MultipartSweep;
 pub use restore::{Reshard, RestoreProgram};
 pub use serving::{KvCache, ModelLoad};
 pub use storm::ListStorm;
@@ -91,11 +93,16 @@ pub enum Program {
     KvCache(KvCache),
     /// Ranks that list the data set at once (A17).
     ListStorm(ListStorm),
+    /// One object in parts (T3).
+    Multipart(MultipartSweep),
+    /// Many prefixes against a server that pushes back (T13).
+    PrefixScale(PrefixScaleSpec),
 }
 
 impl Program {
     /// The tables' names.
-    pub const NAMES: [&'static str; 8] = ["dataloader", "windows", "checkpoint", "restore", "interference", "model_load", "kv_cache", "list_storm"];
+    pub const NAMES: [&'static str; 10] =
+        ["dataloader", "windows", "checkpoint", "restore", "interference", "model_load", "kv_cache", "list_storm", "multipart", "prefix_scale"];
 
     /// The table's name.
     pub fn name(&self) -> &'static str {
@@ -108,6 +115,8 @@ impl Program {
             Program::ModelLoad(_) => 5,
             Program::KvCache(_) => 6,
             Program::ListStorm(_) => 7,
+            Program::Multipart(_) => 8,
+            Program::PrefixScale(_) => 9,
         };
         Self::NAMES[index]
     }
@@ -131,6 +140,8 @@ impl ProgramSpec {
             Program::ModelLoad(program) => program.cells(),
             Program::KvCache(program) => program.cells(),
             Program::ListStorm(program) => program.cells(),
+            Program::Multipart(program) => program.cells(),
+            Program::PrefixScale(program) => program.cells().into_iter().map(ProgramCell::PrefixScale).collect(),
         }
     }
 
@@ -146,6 +157,8 @@ impl ProgramSpec {
             Program::ModelLoad(program) => program.estimate(times, &mut tally),
             Program::KvCache(program) => program.estimate(times, &mut tally),
             Program::ListStorm(program) => program.estimate(times, &mut tally),
+            Program::Multipart(program) => program.estimate(times, &mut tally),
+            Program::PrefixScale(program) => tally.also(&program.estimate()),
         }
         tally.done()
     }
@@ -164,6 +177,8 @@ impl ProgramSpec {
             Program::ModelLoad(program) => program.validate(),
             Program::KvCache(program) => program.validate(),
             Program::ListStorm(program) => program.validate(),
+            Program::Multipart(program) => program.validate(),
+            Program::PrefixScale(program) => program.validate().map_err(|(field, message)| (field.to_owned(), message)),
         };
         let name = self.program.name();
         verdict.map_err(|(field, message)| (format!("{name}.{field}"), message))?;

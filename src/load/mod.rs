@@ -18,6 +18,7 @@ mod latency;
 mod ledger;
 mod meeting;
 mod mix;
+pub mod multipart;
 mod null;
 pub mod prefix;
 mod progress;

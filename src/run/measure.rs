@@ -157,6 +157,10 @@ impl Measurement<'_> {
             }
             ScenarioSpec::Program(spec) => {
                 let times = spec.times(profile.cell_duration, profile.cell_warm_up);
+                if throughput::ProgramRunner::runs(&spec.program) {
+                    let runner = throughput::ProgramRunner::new(link, id, spec.clone(), times, self.client(), Arc::clone(progress));
+                    return Some(Runner::Plain(Box::new(runner)));
+                }
                 let runner = training::Runner::new(link, id, spec.clone(), times).by_client(self.client());
                 Some(Runner::Program(Box::new(runner.shown_by(Arc::clone(progress)))))
             }
@@ -258,6 +262,7 @@ struct Turn<'a> {
 /// What loads a vendor with a scenario.
 enum Runner {
     Mix(Box<throughput::Runner>),
+    Plain(Box<throughput::ProgramRunner>),
     Program(Box<training::Runner>),
 }
 
@@ -265,6 +270,7 @@ impl Runner {
     async fn run_cell(&mut self, cell: &TaskCell, repeat: u32) -> Option<ScenarioRecord> {
         match (self, cell) {
             (Runner::Mix(runner), TaskCell::Mix(cell)) => Some(runner.run_cell(cell, repeat).await),
+            (Runner::Plain(runner), TaskCell::Program(cell)) => Some(runner.run_cell(cell, repeat).await),
             (Runner::Program(runner), TaskCell::Program(cell)) => Some(runner.run_cell(cell, repeat).await),
             _ => None,
         }

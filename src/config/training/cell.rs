@@ -5,6 +5,7 @@
 use std::fmt;
 
 use super::{Access, Reshard};
+use crate::config::PrefixCell;
 use crate::model::ai::{CacheShape, CheckpointShape};
 use crate::units::Bytes;
 
@@ -71,6 +72,15 @@ pub enum ProgramCell {
         /// Ranks at once.
         ranks: u32,
     },
+    /// Of [`super::MultipartSweep`].
+    Multipart {
+        /// Size of a part.
+        part_size: Bytes,
+        /// Parts at once.
+        at_once: u32,
+    },
+    /// Of [`crate::config::PrefixScaleSpec`].
+    PrefixScale(PrefixCell),
 }
 
 /// `dataloader whole-object x2`, `reshard T2P2D2 ZeRO-1 h256 L8 to T1P2D4 ZeRO-1`, `kv-cache 1 MiB x8`.
@@ -87,6 +97,8 @@ impl fmt::Display for ProgramCell {
             ProgramCell::ModelLoad { size, range, readers } => write!(f, "model-load {size} by {range} x{readers}"),
             ProgramCell::KvCache { chunk, concurrency, .. } => write!(f, "kv-cache {chunk} x{concurrency}"),
             ProgramCell::ListStorm { ranks } => write!(f, "list-storm x{ranks}"),
+            ProgramCell::Multipart { part_size, at_once } => write!(f, "multipart {part_size} x{at_once}"),
+            ProgramCell::PrefixScale(cell) => write!(f, "prefix-scale {}", cell.name()),
         }
     }
 }

@@ -36,6 +36,14 @@ impl Tally {
         self.count("CompleteMultipartUpload", objects);
         self.0.upload_bytes += objects * bytes;
     }
+    /// Counts bytes that are sent in requests which are counted elsewhere.
+    pub(super) fn bytes(&mut self, uploaded: u64) {
+        self.0.upload_bytes += uploaded;
+    }
+    /// Adds what was estimated elsewhere.
+    pub(super) fn also(&mut self, other: &Estimate) {
+        self.0.then(other);
+    }
     /// Adds the time in which data is prepared, as the throughput scenarios assume it.
     pub(super) fn prepared(&mut self, objects: u64, bytes: u64) {
         self.0.duration_s += bytes as f64 / FASTEST_BYTES_PER_S * 4.0 + objects as f64 * 0.001;

@@ -7,6 +7,8 @@
 mod leases;
 mod limiter;
 mod measures;
+mod pool;
+mod program;
 mod split;
 
 #[cfg(test)]
@@ -15,4 +17,5 @@ mod simulation;
 pub use leases::{Grant, Leases, Refused};
 pub use limiter::{Answer, Limiter, Permit};
 pub use measures::{Measures, PrefixCount, converged_at, jain, measure};
+pub use program::{PrefixLoad, PrefixOutcome, PrefixPlan};
 pub use split::{Branches, Heat, Leaf, Look};

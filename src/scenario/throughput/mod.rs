@@ -3,6 +3,8 @@
 //! The main type is [`Runner`].
 
 mod knee;
+mod prefix_scale;
+mod programs;
 mod record;
 mod recovery;
 
@@ -17,6 +19,7 @@ use crate::load::zipf::{Keys, Popularity};
 use crate::load::{self, Content, Extent, Hashes, LoadResult, LoadSpec, Mix, MixSpec, Progress, Receive, Stamping, Stop, Work};
 use crate::model::{ClientId, ScenarioId, ScenarioRecord};
 use crate::wire::{Link, Space};
+pub use programs::ProgramRunner;
 
 /// Requests in flight while data is prepared.
 const PREPARE_CONCURRENCY: u32 = 8;

@@ -8,8 +8,9 @@ use super::{Cell, Load, Runner};
 use crate::check::{LoadWindow, broken_littles_law};
 use crate::config::{BurstRules, KneeRules, Operation, PayloadMode};
 use crate::load::knee::{KneeSearch, Next, Step};
+use crate::load::multipart::{MultipartSpec, Upload};
 use crate::load::schedule::{Arrivals, Pace};
-use crate::load::{Failure, LoadResult, Steady, Stop, Tally, series_width};
+use crate::load::{Failure, Latencies, LoadResult, Steady, Stop, Tally, series_width};
 use crate::model::{Direction, Kind, Metric, Outcome, ScenarioRecord, Window};
 use crate::scenario::figures::{
     BUILD, client_load, corruption_gate, list_errors, metric, millis, push_client_cpu, push_errors, push_latencies, series,
@@ -48,6 +49,34 @@ pub(super) fn fill(record: &mut ScenarioRecord, cell: &Cell, load: &Load, result
     record.outcome = outcome(load, result, &all);
 }
 
+/// What uploads in parts took, as whole objects; the parts' latencies and the errors of all requests.
+pub(super) fn fill_multipart(record: &mut ScenarioRecord, spec: &MultipartSpec, uploads: &[Upload], result: &LoadResult) {
+    let all = result.ledger.window_of_all(Duration::ZERO, Duration::MAX);
+    let mut whole = Latencies::default();
+    let complete: Vec<&Upload> = uploads.iter().filter(|upload| upload.is_complete).collect();
+    complete.iter().for_each(|upload| whole.record(upload.ended.saturating_sub(upload.started)));
+    let seconds = uploads.last().map_or(0.0, |last| last.ended.as_secs_f64());
+    let mib = complete.len() as f64 * spec.size as f64 / (1u64 << 20) as f64;
+    let n = complete.len() as u64;
+    let throughput = (seconds > 0.0).then(|| mib / seconds);
+    record.metrics.push(metric("throughput_mib_s", "MiB/s", Direction::HigherBetter, throughput, n));
+    push_latencies(&mut record.metrics, "object_ms", &whole);
+    let parts = result.ledger.window(Operation::UploadPart, Duration::ZERO, Duration::MAX);
+    push_latencies(&mut record.metrics, "part_latency_ms", &parts.service);
+    let (failed, sent, aborted) = (all.failed(), all.failed() + all.ok, uploads.len() as u64 - n);
+    record.metrics.push(metric("uploads_failed", "1", Direction::LowerBetter, Some(aborted as f64), uploads.len() as u64));
+    record.metrics.push(metric("errors", "1", Direction::LowerBetter, Some(failed as f64), sent));
+    record.metrics.push(metric("error_share", "1", Direction::LowerBetter, (sent > 0).then(|| failed as f64 / sent as f64), sent));
+    for operation in result.ledger.operations() {
+        let tally = result.ledger.window(operation, Duration::ZERO, Duration::MAX);
+        record.histograms.insert(format!("{}.service", operation.name()), tally.service.encode());
+    }
+    if failed > 0 {
+        record.findings.push(format!("{failed} of {sent} requests failed: {}; {aborted} uploads did not complete.", list_errors(&all.errors)));
+    }
+    record.outcome = ended(result, &all).unwrap_or(Outcome::Measured);
+}
+
 /// A sentence where rate, latency and requests in flight cannot all be true.
 fn impossible(load: &Load, result: &LoadResult, all: &Tally) -> Option<String> {
     let window_s = result.to.saturating_sub(result.from).as_secs_f64();
@@ -60,17 +89,22 @@ fn impossible(load: &Load, result: &LoadResult, all: &Tally) -> Option<String> {
 }
 
 fn outcome(load: &Load, result: &LoadResult, all: &Tally) -> Outcome {
+    ended(result, all).unwrap_or_else(|| impossible(load, result, all).map_or(Outcome::Measured, Outcome::Unresolved))
+}
+
+/// Why a load that ended has no figures.
+fn ended(result: &LoadResult, all: &Tally) -> Option<Outcome> {
     if let Some((Stop::Budget(limit), at)) = &result.stopped {
-        return Outcome::Unresolved(format!("stopped after {:.1} s: {limit}", at.as_secs_f64()));
+        return Some(Outcome::Unresolved(format!("stopped after {:.1} s: {limit}", at.as_secs_f64())));
     }
     if result.to.saturating_sub(result.from) < result.ledger.bucket() {
-        return Outcome::Unresolved("the objects were used up before anything could be measured".to_owned());
+        return Some(Outcome::Unresolved("the objects were used up before anything could be measured".to_owned()));
     }
     let unanswered = [Failure::Connection, Failure::Timeout].iter().filter_map(|class| all.errors.get(class)).sum::<u64>();
     if all.ok == 0 && unanswered == all.failed() {
-        return Outcome::Unresolved(format!("no request was answered: {}", list_errors(&all.errors)));
+        return Some(Outcome::Unresolved(format!("no request was answered: {}", list_errors(&all.errors))));
     }
-    impossible(load, result, all).map_or(Outcome::Measured, Outcome::Unresolved)
+    None
 }
 
 fn parameters(cell: &Cell, load: &Load, result: &LoadResult) -> BTreeMap<String, String> {
