@@ -13,6 +13,8 @@ mod failure;
 mod failure_real;
 mod lies;
 mod load;
+mod load_pace;
+mod load_prefix;
 mod load_server;
 mod mutants;
 mod proxy;
