@@ -191,10 +191,10 @@ fn plain(run: &Run) -> String {
             let rows: Vec<Vec<String>> = record
                 .metrics
                 .iter()
-                .filter_map(|metric| {
+                .map(|metric| {
                     let prefix = if metric.name.starts_with("throughput") || metric.name == "requests_s" { at_least } else { "" };
                     let value = metric.value.map_or("not measured".to_owned(), |value| format!("{prefix}{value:.3}"));
-                    Some(vec![format!("  {}", metric.name), value, metric.unit.clone()])
+                    vec![format!("  {}", metric.name), value, metric.unit.clone()]
                 })
                 .collect();
             text.push_str(&output::table(&rows));

@@ -105,7 +105,7 @@ impl State {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::AtomicU32;
+    use std::sync::atomic::{AtomicU32, Ordering};
     use std::time::{Duration, Instant};
 
     use rustix::event::{EventfdFlags, eventfd};

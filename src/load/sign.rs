@@ -12,7 +12,7 @@ use crate::wire::Credentials;
 use crate::wire::sigv4::{ALGORITHM, Scope, SigningKey};
 
 /// Headers of a request at most.
-const HEADERS: usize = 12;
+const HEADERS: usize = 8;
 
 /// What a request's head says.
 #[derive(Debug, Clone, Copy)]
@@ -123,25 +123,23 @@ impl Signer {
         let Self { credentials, state: Some(state), canonical, to_sign, .. } = self else { return Hex([b'0'; 64]) };
         let token = credentials.session_token.as_ref().map_or("", |token| token.expose());
         // In the order of their names, as they are signed.
-        let mut headers: [(&str, &str); HEADERS] = [("", ""); HEADERS];
+        let mut headers = [("", ""); HEADERS];
         let mut count = 0;
-        let mut add = |name, value| {
-            if value != "" {
-                headers[count] = (name, value);
-                count += 1;
-            }
-        };
         let decoded_length = parts.decoded_length.unwrap_or("");
-        add("content-encoding", if decoded_length.is_empty() { "" } else { "aws-chunked" });
-        add("host", parts.host);
-        add("range", parts.range);
-        if let Some((name, value)) = parts.checksum {
-            add(name, value);
+        let all = [
+            ("content-encoding", if decoded_length.is_empty() { "" } else { "aws-chunked" }),
+            ("host", parts.host),
+            ("range", parts.range),
+            parts.checksum.unwrap_or_default(),
+            ("x-amz-content-sha256", parts.hash),
+            ("x-amz-date", state.time.as_str()),
+            ("x-amz-decoded-content-length", decoded_length),
+            ("x-amz-security-token", token),
+        ];
+        for header in all.into_iter().filter(|(_, value)| !value.is_empty()) {
+            headers[count] = header;
+            count += 1;
         }
-        add("x-amz-content-sha256", parts.hash);
-        add("x-amz-date", &state.time);
-        add("x-amz-decoded-content-length", decoded_length);
-        add("x-amz-security-token", token);
         let headers = &headers[..count];
         canonical_request(canonical, parts, headers);
         to_sign.clear();

@@ -12,7 +12,7 @@ use crate::{wire_fake, wire_real};
 
 const TIMES: CellTimes = CellTimes { duration: Duration::from_millis(600), warm_up: Duration::from_millis(50) };
 
-fn spec(mix: &str, more: &str) -> ThroughputSpec {
+pub fn spec(mix: &str, more: &str) -> ThroughputSpec {
     let text = format!(
         r#"
         title = "test"
@@ -34,7 +34,7 @@ fn measure(link: &Link, spec: ThroughputSpec) -> ScenarioRecord {
     measure_for(link, spec, TIMES)
 }
 
-fn measure_for(link: &Link, spec: ThroughputSpec, times: CellTimes) -> ScenarioRecord {
+pub fn measure_for(link: &Link, spec: ThroughputSpec, times: CellTimes) -> ScenarioRecord {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let cell = spec.cells().remove(0);
     runtime.block_on(Runner::new(link, ScenarioId::from("throughput/test"), spec, times).run_cell(&cell, 1))
@@ -42,7 +42,7 @@ fn measure_for(link: &Link, spec: ThroughputSpec, times: CellTimes) -> ScenarioR
 
 const MIXED: &str = r#"{ operation = "get_object", share = 40 }, { operation = "head_object", share = 20 }, { operation = "put_object", share = 20 },
     { operation = "delete_object", share = 10 }, { operation = "list_objects_v2", share = 10 }"#;
-const GET: &str = r#"{ operation = "get_object" }"#;
+pub const GET: &str = r#"{ operation = "get_object" }"#;
 
 #[test]
 fn every_request_at_the_server_is_in_the_meter_and_no_other() {

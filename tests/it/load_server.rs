@@ -28,6 +28,10 @@ pub enum Misbehaviour {
     Shorten,
     /// Each answer takes this long.
     Delay(Duration),
+    /// Requests are answered at this rate per s and no faster, one after the other.
+    Pace(f64),
+    /// Every n-th part of an upload gets 500.
+    FailPart(u64),
     /// Once, so long after the first read, no request is answered for this time.
     StallOnce {
         after: Duration,
@@ -43,6 +47,7 @@ struct State {
     host: String,
     token: String,
     first_read: Option<Instant>,
+    next_answer: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -120,10 +125,22 @@ async fn answer(state: Arc<Mutex<State>>, misbehaviour: Misbehaviour, request: R
     let (head, body) = request.into_parts();
     let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
     let header = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+    let query = head.uri.query().unwrap_or_default().to_owned();
     let bucket_in_host = header("host").starts_with("pm-test-");
     let path = head.uri.path().trim_start_matches('/').to_owned();
     let is_object = if bucket_in_host { !path.is_empty() } else { path.trim_end_matches('/').contains('/') };
-    let kind = format!("{} {}", head.method, if is_object { "object" } else { "bucket" });
+    let is_upload = ["uploads", "uploadId"].iter().any(|word| query.contains(word));
+    let kind = format!(
+        "{} {}",
+        head.method,
+        if is_upload {
+            "upload"
+        } else if is_object {
+            "object"
+        } else {
+            "bucket"
+        }
+    );
     if kind == "PUT bucket" {
         return Ok(Response::new(Full::default()));
     }
@@ -146,12 +163,22 @@ async fn answer(state: Arc<Mutex<State>>, misbehaviour: Misbehaviour, request: R
         *state.counts.entry("503".to_owned()).or_default() += 1;
         return Ok(Response::builder().status(503).body(Full::default()).unwrap());
     }
+    let parts = state.counts.get("PUT upload").copied().unwrap_or(0);
+    if matches!(misbehaviour, Misbehaviour::FailPart(every) if kind == "PUT upload" && parts.is_multiple_of(every)) {
+        return Ok(Response::builder().status(500).body(Full::default()).unwrap());
+    }
     Ok(serve(&mut state, misbehaviour, &kind, &path, &header("range"), body))
 }
 
 fn wait(state: &mut State, misbehaviour: Misbehaviour, is_read: bool) -> Duration {
     match misbehaviour {
         Misbehaviour::Delay(time) => time,
+        Misbehaviour::Pace(rate) => {
+            let now = Instant::now();
+            let at = state.next_answer.map_or(now, |next| next.max(now));
+            state.next_answer = Some(at + Duration::from_secs_f64(1.0 / rate));
+            at - now
+        }
         Misbehaviour::StallOnce { after, time } if is_read => {
             let since = state.first_read.get_or_insert_with(Instant::now).elapsed();
             if since < after { Duration::ZERO } else { (after + time).saturating_sub(since) }
@@ -168,6 +195,16 @@ fn serve(state: &mut State, misbehaviour: Misbehaviour, kind: &str, path: &str, 
             state.objects.insert(path.to_owned(), body);
             plain(200, Bytes::new())
         }
+        ("POST upload", _) if body.is_empty() => plain(200, Bytes::from_static(b"<R><UploadId>an/id+1</UploadId></R>")),
+        ("POST upload", _) => {
+            // Every part has its number and the tag that it was given.
+            let text = String::from_utf8_lossy(&body).into_owned();
+            let tags = text.matches("<ETag>&quot;t&quot;</ETag>").count();
+            let is_whole = tags > 0 && (1..=tags).all(|number| text.contains(&format!("<PartNumber>{number}</PartNumber>")));
+            plain(if is_whole { 200 } else { 400 }, Bytes::from_static(b"<CompleteMultipartUploadResult/>"))
+        }
+        ("PUT upload", _) => Response::builder().header("etag", "\"t\"").body(Full::default()).unwrap(),
+        ("DELETE upload", _) => plain(204, Bytes::new()),
         ("DELETE object", _) => {
             state.objects.remove(path);
             plain(204, Bytes::new())

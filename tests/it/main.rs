@@ -15,6 +15,8 @@ mod failure_real;
 mod lies;
 mod load;
 mod load_command;
+mod load_pace;
+mod load_prefix;
 mod load_server;
 mod mutants;
 mod object_server;
