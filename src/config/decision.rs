@@ -78,10 +78,8 @@ mod tests {
     use super::*;
 
     fn curve(text: &str) -> Curve {
-        toml::from_str(&format!(
-            "scenario = \"throughput/a\"\nmetric = \"operations_per_s\"\ndirection = \"higher_better\"\ngood = 2\nmedian = 1\n{text}"
-        ))
-        .unwrap()
+        toml::from_str(&format!("scenario = \"throughput/a\"\nmetric = \"requests_s\"\ndirection = \"higher_better\"\ngood = 2\nmedian = 1\n{text}"))
+            .unwrap()
     }
 
     #[test]

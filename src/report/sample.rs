@@ -40,7 +40,7 @@ decision = true
 [[curve]]
 scenario = "throughput/small-objects"
 cell = "get_object 4 KiB x64"
-metric = "operations_per_s"
+metric = "requests_s"
 direction = "higher_better"
 good = 5000.0
 median = 1000.0

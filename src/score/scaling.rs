@@ -12,7 +12,7 @@ use crate::store::{Run, VendorRun};
 /// Fewest different concurrencies: the law has three parameters, and one more has to be left to judge it by.
 const CONCURRENCIES_MIN: usize = 4;
 /// The metric whose growth is fitted.
-const METRIC: &str = "operations_per_s";
+const METRIC: &str = "requests_s";
 /// A peak is believed up to so many times the largest concurrency that was measured.
 const REACH: f64 = 2.0;
 

@@ -29,9 +29,14 @@ fn throttle(prefix_depth: u32) -> DegradeRule {
 }
 
 /// Eight seconds at the limit.
-async fn load(client: Retrying) -> ScenarioRecord {
+fn load(client: Retrying) -> ScenarioRecord {
     let server = Server::start(Misbehaviour::None);
-    let direct = link(&[&server], "");
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    runtime.block_on(load_through_proxy(&server, client))
+}
+
+async fn load_through_proxy(server: &Server, client: Retrying) -> ScenarioRecord {
+    let direct = link(&[server], "");
     // As many parts as stand before the object's own name.
     let prefix = direct.space("load").await.unwrap().prefix;
     let depth = format!("{prefix}parts/1-cell/000000/").matches('/').count() as u32;
@@ -56,9 +61,9 @@ async fn load(client: Retrying) -> ScenarioRecord {
     runner.run_cell(&cell, 1).await
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_adaptive_client_reaches_the_limit_of_every_prefix_with_few_retries() {
-    let record = load(Retrying::Adaptive).await;
+#[test]
+fn the_adaptive_client_reaches_the_limit_of_every_prefix_with_few_retries() {
+    let record = load(Retrying::Adaptive);
     assert_eq!(record.outcome, Outcome::Measured, "{record:?}");
     let goodput = record.metric("goodput_s").unwrap();
     let limit = LIMIT_PER_S * f64::from(PREFIXES);
@@ -68,9 +73,9 @@ async fn the_adaptive_client_reaches_the_limit_of_every_prefix_with_few_retries(
     assert_eq!(record.metric("unwritten"), Some(0.0), "{:?}", record.findings);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_client_that_sends_again_at_once_floods_the_server_and_loses_objects() {
-    let record = load(Retrying::AtOnce).await;
+#[test]
+fn the_client_that_sends_again_at_once_floods_the_server_and_loses_objects() {
+    let record = load(Retrying::AtOnce);
     assert!(record.metric("amplification").unwrap() > 2.0, "{:?}", record.metrics);
     assert!(record.metric("unwritten").unwrap() > 100.0, "{:?}", record.findings);
 }

@@ -27,7 +27,7 @@ const DECISION: &str = r#"
 [[curve]]
 scenario = "throughput/tiny"
 cell = "x2"
-metric = "operations_per_s"
+metric = "requests_s"
 direction = "higher_better"
 good = 1000
 median = 100
@@ -121,7 +121,7 @@ fn throughput_repeats_of_several_vendors_take_turns() {
     assert_eq!(turns, both(&["va 1", "vb 1", "vb 2", "va 2", "va 3", "vb 3", "vb 4", "va 4"]), "two cells a turn, another vendor first each time");
     for vendor in run.vendors.iter().filter(|vendor| vendor.record.state != VendorState::PriceOnly) {
         assert_eq!((vendor.scenarios.len(), &vendor.record.state), (8, &VendorState::Complete), "{}", vendor.record.vendor);
-        assert!(vendor.usage.total() > 0 && vendor.scenarios.iter().all(|record| record.metric("operations_per_s").is_some()));
+        assert!(vendor.usage.total() > 0 && vendor.scenarios.iter().all(|record| record.metric("requests_s").is_some()));
     }
     let phases = events.lock().unwrap().iter().filter(|event| matches!(event, Event::Phase { name: "throughput", steps: 16, .. })).count();
     assert_eq!(phases, 1, "one phase for both");

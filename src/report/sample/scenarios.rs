@@ -71,7 +71,7 @@ fn sweep(grows: bool) -> Vec<ScenarioRecord> {
                 cell: format!("get_object 4 KiB x{in_flight}"),
                 repeat,
                 metrics: vec![
-                    metric("operations_per_s", "1/s", Direction::HigherBetter, Some(rate * noise), 4000),
+                    metric("requests_s", "1/s", Direction::HigherBetter, Some(rate * noise), 4000),
                     metric("latency_ms_p99", "ms", Direction::LowerBetter, Some(0.4 * n / noise), 4000),
                 ],
                 ..base("throughput/small-objects", Kind::Throughput, "T4", "Small objects")

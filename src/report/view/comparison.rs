@@ -103,7 +103,7 @@ pub const SCALING_COLUMNS: [&str; 12] = [
     "kappa",
     "r_squared",
     "peak_concurrency",
-    "peak_operations_per_s",
+    "peak_requests_s",
     "client_limited",
 ];
 

@@ -89,6 +89,9 @@ fn impossible(load: &Load, result: &LoadResult, all: &Tally) -> Option<String> {
 }
 
 fn outcome(load: &Load, result: &LoadResult, all: &Tally) -> Outcome {
+    if result.to.saturating_sub(result.from) < result.ledger.bucket() && !matches!(result.stopped, Some((Stop::Budget(_), _))) {
+        return Outcome::Unresolved("the objects were used up before anything could be measured".to_owned());
+    }
     ended(result, all).unwrap_or_else(|| impossible(load, result, all).map_or(Outcome::Measured, Outcome::Unresolved))
 }
 
@@ -96,9 +99,6 @@ fn outcome(load: &Load, result: &LoadResult, all: &Tally) -> Outcome {
 fn ended(result: &LoadResult, all: &Tally) -> Option<Outcome> {
     if let Some((Stop::Budget(limit), at)) = &result.stopped {
         return Some(Outcome::Unresolved(format!("stopped after {:.1} s: {limit}", at.as_secs_f64())));
-    }
-    if result.to.saturating_sub(result.from) < result.ledger.bucket() {
-        return Some(Outcome::Unresolved("the objects were used up before anything could be measured".to_owned()));
     }
     let unanswered = [Failure::Connection, Failure::Timeout].iter().filter_map(|class| all.errors.get(class)).sum::<u64>();
     if all.ok == 0 && unanswered == all.failed() {

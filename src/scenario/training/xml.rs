@@ -31,6 +31,8 @@ pub(super) fn each(xml: &[u8], mut take: impl FnMut(&[u8], &str)) -> Result<(), 
                 }
                 open.clear();
             }
+            // Whoever holds it has a child.
+            Event::Empty(_) => open.clear(),
             Event::Eof if depth > 0 => return Err("it ends within an element".to_owned()),
             Event::Eof => return Ok(()),
             _ => {}

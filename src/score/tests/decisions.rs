@@ -98,7 +98,7 @@ fn what_was_not_measured_is_not_compared_and_does_not_shrink_the_family() {
 fn cells_that_differ_only_in_concurrency_are_a_sweep_of_a_closed_loop() {
     let mut made = vendor("a");
     let mut add = |cell: &str, rate: f64, kind: &str| {
-        let mut record = loaded(cell, 1, &[("operations_per_s", Some(rate))]);
+        let mut record = loaded(cell, 1, &[("requests_s", Some(rate))]);
         record.parameters.insert("loop".to_owned(), kind.to_owned());
         made.scenarios.push(record);
     };
