@@ -1,7 +1,7 @@
 //! AI-storage scenarios: data loading, checkpoints, restore and the others that are programs instead of mixes.
 //!
 //! The main type is [`Runner`]. Each kind of program has a file of its own, with one function that runs a cell and fills its record; what
-//! they share is [`Context`].
+//! they share is `Context`.
 
 mod checkpoint;
 mod crew;
