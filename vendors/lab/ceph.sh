@@ -85,9 +85,20 @@ account() { # UID KEY_FILE_PREFIX
     --access-key "$(kept "$2access_key" random_key)" --secret "$(kept "$2secret_key" random_secret)" > /dev/null
 }
 
+# Runs a command once more where it fails: on a busy machine a fresh monitor may refuse what it takes a moment later.
+again() { # COMMAND...
+  local status
+  # In a subshell of its own, outside of any condition: only there does -e stop at the first failing command.
+  set +e
+  (set -e; "$@")
+  status=$?
+  set -e
+  [ "$status" -eq 0 ] || { echo "$1 failed with $status: once more" >&2; "$@"; }
+}
+
 # Only what is not running is started: after a kill the monitor and the manager still live.
 start() {
-  [ -e "$STATE/created" ] || create_cluster
+  [ -e "$STATE/created" ] || again create_cluster
   [ -n "$(alive mon.a)" ] || [ ! -e "$STATE/created" ] || ceph_tool ceph-mon -i a >&2
   [ -n "$(alive mgr.x)" ] || [ ! -e "$STATE/created" ] || ceph_tool ceph-mgr -i x >&2
   [ -n "$(alive osd.0)" ] || ceph_tool ceph-osd -i 0 >&2
